@@ -1,0 +1,50 @@
+"""The machine that the program really runs on: its clock and its threads. Tests bring their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class SystemClock:
+    """The real clock; `sleep` ends early when `wake` is set."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.wake.wait(seconds)
+
+
+class Serial:
+    """One after the other, in order."""
+
+    def map(self, work: Callable[[A], B], items: Iterable[A]) -> Sequence[B]:
+        return [work(item) for item in items]
+
+
+class Threads:
+    """At most `width` at once; the first error is raised after all have ended."""
+
+    def __init__(self, width: int) -> None:
+        self._pool = ThreadPoolExecutor(width, thread_name_prefix="repairy")
+
+    def map(self, work: Callable[[A], B], items: Iterable[A]) -> Sequence[B]:
+        futures = [self._pool.submit(work, item) for item in items]
+        return [future.result() for future in futures]
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
