@@ -1,0 +1,155 @@
+"""The three-way merge of one field group: from both bases and both snapshots to what is to be written where.
+
+Each side is compared with its own base, in its own spelling made canonical. A change on one side is projected onto
+what the other can hold; where it is equal there it is recorded and not written. Without a base a difference counts
+as changed on both sides. A table test walks every combination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sync.core import notes
+from sync.core.booking import POLICY, Ability, Fields, Side, other
+from sync.core.project import TooLong, fit, is_shortened, project, shared
+
+Policy = Mapping[str, str]  # of a group: shop | repairy | hold | merge
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do about one group. `write` holds canonical values by the side that takes them; empty: nothing to write.
+
+    "same": nothing happened · "record": both sides agree, the bases take the snapshots · "write" · "hold" · "note".
+    """
+
+    group: str
+    kind: Literal["same", "record", "write", "hold", "note"]
+    write: Mapping[Side, Fields] = field(default_factory=dict)
+    added: str | None = None  # notes for a side that only appends: the new lines alone
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One group of one booking, all views canonical. `bases` None: the two never agreed on anything yet."""
+
+    group: str
+    shop: Ability
+    repairy: Ability
+    views: Mapping[Side, Fields]
+    bases: Mapping[Side, Fields] | None
+    code: str | None = None
+
+    def able(self, side: Side) -> Ability:
+        return self.shop if side == "shop" else self.repairy
+
+    def value(self, side: Side) -> dict[str, str | None]:
+        return {name: self.views[side].get(name) for name in self.names}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields compared: what both show, and for the time whatever either shows of it."""
+        return shared(self.group, self.shop, self.repairy)
+
+    def changed(self, side: Side) -> bool:
+        """Whether this side left its base. An end that only Repairy keeps counts as its change."""
+        if self.bases is None:
+            return True
+        reads = self.able(side).reads
+        names = ("starts_at", "ends_at") if self.group == "time" else self.names
+        return any(self.views[side].get(name) != self.bases[side].get(name) for name in names if name in reads)
+
+    def projected(self, source: Side) -> dict[str, str | None]:
+        """This side's value as the other would show it. Raises TooLong."""
+        target = other(source)
+        return project(self.group, self.views[source], self.able(source), self.able(target), self.views[target], self.code)
+
+    def lands(self, source: Side) -> bool:
+        """Whether the other side shows this value already, as far as it can."""
+        target = other(source)
+        try:
+            wanted = self.projected(source)
+        except TooLong:
+            return False
+        return all(self.views[target].get(name) == value for name, value in wanted.items())
+
+
+def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
+    """`choice` is a person's: shop | repairy | skip; it goes before the policy."""
+    if not case.names:
+        return Verdict(case.group, "same")
+    changed = {side: case.changed(side) for side in ("shop", "repairy")}
+    if not any(changed.values()) and choice is None:
+        return Verdict(case.group, "same")
+    if choice == "skip" or case.lands("shop") or case.lands("repairy"):
+        return _record(case, changed)
+    if choice in ("shop", "repairy"):
+        return _across(case, "shop" if choice == "shop" else "repairy")
+    rule = policy.get(POLICY[case.group], "hold")
+    if case.group == "notes" and (rule == "merge" or not all(changed.values())):
+        return _notes(case)
+    return _one_winner(case, changed, rule)
+
+
+def _record(case: Case, changed: Mapping[str, bool]) -> Verdict:
+    return Verdict(case.group, "record", reason="both sides agree") if any(changed.values()) else Verdict(case.group, "same")
+
+
+def _one_winner(case: Case, changed: Mapping[str, bool], rule: str) -> Verdict:
+    if not changed["repairy"]:
+        return _across(case, "shop")
+    if not changed["shop"]:
+        return _across(case, "repairy")
+    if rule in ("shop", "repairy"):
+        return _across(case, "shop" if rule == "shop" else "repairy", f"both changed; the policy says {rule}")
+    return Verdict(case.group, "hold", reason=f"{case.group} differs on both sides" if case.bases is None else f"{case.group} was changed on both sides")
+
+
+def _across(case: Case, source: Side, reason: str = "") -> Verdict:
+    """The source's value goes to the other side: only the fields that differ there."""
+    target = other(source)
+    if any(is_shortened(case.views[source].get(name)) for name in case.names) and source == "shop":
+        return Verdict(case.group, "hold", reason="the shop holds this text only shortened; an edit of it needs a person")
+    try:
+        wanted = case.projected(source)
+    except TooLong as long:
+        return Verdict(case.group, "hold", reason=str(long))
+    differs = {name: value for name, value in wanted.items() if case.views[target].get(name) != value}
+    return Verdict(case.group, "write", {target: differs}, reason=reason or f"{case.group} changed at {_NAME[source]}")
+
+
+_NAME: Mapping[Side, str] = {"shop": "the shop", "repairy": "Repairy"}
+
+
+def _notes(case: Case) -> Verdict:
+    """Both edits applied to both texts; what is removed where notes can only be added is noted."""
+    edits, now = {}, {}
+    for side in case.views:
+        now[side] = case.views[side].get("job_notes")
+        edits[side] = notes.edit((case.bases or {}).get(side, {}).get("job_notes"), now[side])
+    if case.bases is not None and is_shortened(case.bases["shop"].get("job_notes")):
+        return _shortened_notes(case)
+    goal = {side: notes.apply(edits[other(side)], now[side], edits[side]) for side in now}
+    removed_only = case.shop.append_notes and bool(edits["repairy"].removed)
+    added = notes.added_text(now["shop"], goal["shop"])
+    try:
+        write = {side: {"job_notes": _fitted(case, side, goal[side])} for side in now if goal[side] != now[side]}
+    except TooLong as long:
+        return Verdict("notes", "hold", reason=str(long))
+    if case.shop.append_notes and added is None:
+        write.pop("shop", None)
+    if not write:
+        return Verdict("notes", "note" if removed_only else "record", reason="a note was removed at Repairy; the shop only appends")
+    return Verdict("notes", "write", write, added=added, reason="notes were added or edited")
+
+
+def _fitted(case: Case, side: Side, goal: str | None) -> str | None:
+    return fit("job_notes", goal, case.able(side), case.views[side], case.code)
+
+
+def _shortened_notes(case: Case) -> Verdict:
+    """The full text is at Repairy: its edits are shortened anew, the shop's need a person."""
+    return _across(case, "shop") if case.changed("shop") else _across(case, "repairy")

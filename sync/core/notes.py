@@ -1,0 +1,55 @@
+"""Notes merge line by line: what each side added and removed against its own base is applied to the other's own text.
+
+A line that both added counts once; an edited line is one removed and one added.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sync.core.canonical import one_line, text
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What one side did to its notes since the base."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+def lines(notes: str | None) -> list[str]:
+    """The lines that say something."""
+    return [line for line in text(notes or "").split("\n") if line]
+
+
+def edit(base: str | None, now: str | None) -> Edit:
+    """The difference, in the order of the text; repeated lines are counted."""
+    before, after = Counter(map(one_line, lines(base))), Counter(map(one_line, lines(now)))
+    return Edit(_take(lines(now), after - before), _take(lines(base), before - after))
+
+
+def _take(source: list[str], wanted: Counter[str]) -> tuple[str, ...]:
+    """The last occurrences of the wanted lines, in order."""
+    left, found = Counter(wanted), []
+    for line in reversed(source):
+        if left[line] > 0:
+            left[line] -= 1
+            found.append(line)
+    return tuple(reversed(found))
+
+
+def apply(change: Edit, now: str | None, theirs: Edit) -> str | None:
+    """The other side's text with this change; lines that the other side added or removed itself are not done twice."""
+    result = lines(now)
+    for line in (Counter(change.removed) - Counter(theirs.removed)).elements():
+        if line in result:
+            result.remove(line)
+    result += _take(list(change.added), Counter(change.added) - Counter(theirs.added))
+    return "\n".join(result) or None
+
+
+def added_text(now: str | None, goal: str | None) -> str | None:
+    """What has to be appended to `now` so that it holds every line of `goal`; None for nothing."""
+    return "\n".join(edit(now, goal).added) or None
