@@ -1,0 +1,63 @@
+"""Statements on `webhook_event`: verified events, stored before they are acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from sync.errors import Conflict
+from sync.ports import Event
+from sync.state import tables
+from sync.state.standings import Standings
+
+_T = tables.event
+_EVENT = tables.columns(_T, Event)
+
+
+class Inbox(Standings):
+    """Webhook events."""
+
+    def add_event(self, event: Event, workshop: str) -> bool:
+        """Committed when it returns; False where that id is known. Raises Unreachable (a full disk, for one)."""
+        try:
+            with self._writing() as connection:
+                if connection.execute(_seen(event.id, workshop)).first():
+                    return False
+                connection.execute(_T.insert().values(**tables.values(event), workshop=workshop, parked=False))
+        except Conflict:  # two deliveries at once, on PostgreSQL
+            return False
+        return True
+
+    def events(self, workshop: str, *, parked: bool | None = None) -> list[Event]:
+        """Those not settled, in the order they came; only the parked ones, or only the others, where asked."""
+        wanted = [_T.c.workshop == workshop, _T.c.settled_at.is_(None)]
+        wanted += [] if parked is None else [_T.c.parked.is_(parked)]
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(*_EVENT).where(*wanted).order_by(_T.c.received_at, _T.c.id))
+            return [Event(*row) for row in rows]
+
+    def settle_event(self, ids: Collection[str], workshop: str | None = None) -> None:
+        """What they told has been looked at."""
+        self._mark(ids, workshop, settled_at=self.clock.now())
+
+    def park_event(self, id: str, workshop: str | None = None) -> None:
+        """It waits until a create that may be its booking is settled; never dropped."""
+        self._mark([id], workshop, parked=True)
+
+    def event_seen(self, id: str, workshop: str | None = None) -> bool:
+        with self._reading() as connection:
+            return connection.execute(_seen(id, workshop)).first() is not None
+
+    def _mark(self, ids: Collection[str], workshop: str | None, **values: object) -> None:
+        if ids:
+            with self._writing() as connection:
+                connection.execute(_T.update().where(_T.c.id.in_(sorted(ids)), _of(workshop)).values(**values))
+
+
+def _of(workshop: str | None) -> sa.ColumnElement[bool]:
+    return sa.true() if workshop is None else _T.c.workshop == workshop
+
+
+def _seen(id: str, workshop: str | None) -> sa.Select[tuple[str]]:
+    return sa.select(_T.c.id).where(_T.c.id == id, _of(workshop))

@@ -1,0 +1,174 @@
+"""Statements on `booking_link`: the mapping itself. Every change of a row compares its version first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sync.core.booking import Link
+from sync.core.times import iso
+from sync.errors import Conflict, NotFound
+from sync.state import tables
+from sync.state.desk import Desks
+
+_T = tables.link
+_LINK = tables.columns(_T, Link)
+_FRESH = {name: value for name, value in asdict(Link(0, "")).items() if name not in ("id", "workshop")}
+_CHUNK = 500  # keys in one IN
+Change = tuple[Link, Mapping[str, Any]]
+
+
+class Links(Desks):
+    """The mapping rows."""
+
+    def add(self, workshop: str, **values: Any) -> Link:
+        """A new row. Raises Conflict where the reference or Repairy id is taken in this workshop, Unreachable."""
+        with self._writing() as connection:
+            key = connection.execute(_T.insert().values(workshop=workshop, **{**_FRESH, **values})).inserted_primary_key
+            return _one(connection, _T.c.id == key[0] if key else sa.false())
+
+    def add_all(self, workshop: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Many new rows, all or none. Raises as `add`."""
+        if rows:
+            with self._writing() as connection:
+                connection.execute(
+                    _T.insert(), [{"workshop": workshop, "shop_digest": None, **_FRESH, **row} for row in rows]
+                )
+
+    def save(self, link: Link, **changes: Any) -> Link:
+        """The row with these columns changed, one version on. Raises Conflict where it changed since it was read."""
+        return self.save_all([(link, changes)])[0]
+
+    def save_all(self, pairs: Sequence[Change]) -> list[Link]:
+        """As `save`, for many: all or none, in one transaction."""
+        if not pairs:
+            return []
+        with self._writing() as connection:
+            return _store(connection, pairs)
+
+    def link(self, id: int) -> Link:
+        """Raises NotFound, Unreachable."""
+        with self._reading() as connection:
+            return _one(connection, _T.c.id == id)
+
+    def links(self, workshop: str, *, due: datetime | None = None, states: Collection[str] | None = None) -> list[Link]:
+        """All of a workshop, by id; or those due by then, or in these states."""
+        return self._links(_T.c.workshop == workshop, *_narrowed(due, states))
+
+    def to_poll(self, workshop: str, now: datetime, limit: int) -> list[Link]:
+        """Links whose turn it is to be read at Repairy, longest overdue first."""
+        wanted = (_T.c.workshop == workshop, _T.c.poll_at <= iso(now), _T.c.repairy_id.is_not(None))
+        return self._links(*wanted, order=(_T.c.poll_at, _T.c.id), limit=limit)
+
+    def by_shop_keys(self, workshop: str, keys: Iterable[str]) -> dict[str, list[Link]]:
+        """The links of these shop keys, oldest first; a key without one is absent."""
+        found: dict[str, list[Link]] = defaultdict(list)
+        for one in self._among(workshop, _T.c.shop_key, keys):
+            found[str(one.shop_key)].append(one)
+        return dict(found)
+
+    def by_repairy_ids(self, workshop: str, ids: Iterable[str]) -> dict[str, Link]:
+        """The links of these Repairy bookings; an id without one is absent."""
+        return {str(one.repairy_id): one for one in self._among(workshop, _T.c.repairy_id, ids)}
+
+    def digests(self, workshop: str) -> dict[str, str]:
+        """Shop key -> digest of its row as last read (of the newest link, where a key has several)."""
+        wanted = (_T.c.workshop == workshop, _T.c.shop_key.is_not(None), _T.c.shop_digest.is_not(None))
+        query = sa.select(_T.c.shop_key, _T.c.shop_digest).where(*wanted).order_by(_T.c.id)
+        with self._reading() as connection:
+            return {key: digest for key, digest in connection.execute(query)}
+
+    def find(self, ref: str, workshop: str | None = None) -> list[Link]:
+        """Links that a person may mean: a reference, a shop key, a Repairy id or code, or the id of a hold."""
+        named = [column == ref for column in (_T.c.reference, _T.c.shop_key, _T.c.repairy_id, _T.c.repairy_code)]
+        held = _T.c.id.in_(sa.select(tables.hold.c.link_id).where(tables.hold.c.id == ref))
+        return self._links(sa.or_(*named, held), _T.c.workshop == workshop if workshop is not None else sa.true())
+
+    def join(self, keep: Link, drop: Link, **changes: Any) -> Link:
+        """Make two half-links one: `drop` goes, its journal and holds move to `keep`. Raises Conflict, Unreachable."""
+        with self._writing() as connection:
+            for table in (tables.intent, tables.hold):
+                connection.execute(table.update().where(table.c.link_id == drop.id).values(link_id=keep.id))
+            gone = connection.execute(_T.delete().where(_T.c.id == drop.id, _T.c.version == drop.version))
+            if gone.rowcount != 1:
+                raise _changed(drop)
+            return _store(connection, [(keep, changes)])[0]
+
+    def count(self, workshop: str) -> dict[str, int]:
+        """State -> number of links."""
+        query = sa.select(_T.c.state, sa.func.count()).where(_T.c.workshop == workshop).group_by(_T.c.state)
+        with self._reading() as connection:
+            return {state: number for state, number in connection.execute(query)}
+
+    def open_count(self, workshop: str) -> int:
+        """Links in state `open`: what the guard's share is a share of."""
+        return self.count(workshop).get("open", 0)
+
+    def _among(self, workshop: str, column: sa.ColumnElement[Any], keys: Iterable[str]) -> Iterator[Link]:
+        wanted = sorted(set(keys))
+        for start in range(0, len(wanted), _CHUNK):
+            yield from self._links(_T.c.workshop == workshop, column.in_(wanted[start : start + _CHUNK]))
+
+    def _links(
+        self, *wanted: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]] = (_T.c.id,), limit: int | None = None
+    ) -> list[Link]:
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(*_LINK).where(*wanted).order_by(*order).limit(limit))
+            return [Link(*row) for row in rows]
+
+
+def _narrowed(due: datetime | None, states: Collection[str] | None) -> Iterator[sa.ColumnElement[bool]]:
+    if due is not None:
+        yield _T.c.due_at <= iso(due)
+    if states is not None:
+        yield _T.c.state.in_(sorted(states))
+
+
+def _one(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> Link:
+    row = connection.execute(sa.select(*_LINK).where(wanted)).one_or_none()
+    if row is None:
+        raise NotFound("the state holds no such booking")
+    return Link(*row)
+
+
+def store_link(connection: sa.Connection, link: Link, changes: Mapping[str, Any]) -> Link:
+    """One compare-and-set inside somebody else's transaction; without changes the row is left alone."""
+    return _store(connection, [(link, changes)])[0] if changes else link
+
+
+def _store(connection: sa.Connection, pairs: Sequence[Change]) -> list[Link]:
+    """One statement per set of changed columns, however many rows. Raises Conflict where any row moved on."""
+    batches: dict[tuple[str, ...], list[Change]] = defaultdict(list)
+    for link, changes in pairs:
+        batches[tuple(sorted(changes))].append((link, changes))
+    for names, batch in batches.items():
+        _update(connection, names, batch)
+    return [_after(link, changes) for link, changes in pairs]
+
+
+def _update(connection: sa.Connection, names: tuple[str, ...], batch: Sequence[Change]) -> None:
+    statement = (
+        _T.update()
+        .where(_T.c.id == sa.bindparam("_id"), _T.c.version == sa.bindparam("_version"))
+        .values(version=_T.c.version + 1, **{name: sa.bindparam(f"_{name}_", type_=_T.c[name].type) for name in names})
+    )
+    rows = [
+        {"_id": link.id, "_version": link.version, **{f"_{name}_": changes[name] for name in names}} for link, changes in batch
+    ]
+    if connection.execute(statement, rows).rowcount != len(rows):
+        raise _changed(batch[0][0])
+
+
+def _after(link: Link, changes: Mapping[str, Any]) -> Link:
+    kept = {name: value for name, value in changes.items() if name != "shop_digest"}
+    return replace(link, version=link.version + 1, **kept)
+
+
+def _changed(link: Link) -> Conflict:
+    name = link.reference or link.repairy_code or f"link {link.id}"
+    return Conflict(f"the state of booking {name} was changed by somebody else meanwhile; it is read again")

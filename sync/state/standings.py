@@ -1,0 +1,96 @@
+"""Statements on `hold`: what waits, is noted or is held. A row whose cause has gone is closed and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from itertools import count
+
+import sqlalchemy as sa
+
+from sync.records import Standing
+from sync.state import tables
+from sync.state.intents import Intents
+
+_T = tables.hold
+_STANDING = tables.columns(_T, Standing)
+_OPEN = _T.c.closed_at.is_(None)
+_Same = tuple[int | None, str, str, str]
+
+
+class Standings(Intents):
+    """What stands open."""
+
+    def stand(
+        self, workshop: str, link_id: int | None, items: Sequence[Standing], *, kinds: Collection[str] | None = None
+    ) -> None:
+        """From now on these stand for that link (None: for the workshop as a whole), and no others (of these kinds).
+
+        One whose kind, scope and reason are unchanged keeps its id and `since`; those gone are closed."""
+        self.stand_all(workshop, {link_id: items}, kinds=kinds)
+
+    def stand_all(
+        self, workshop: str, items: Mapping[int | None, Sequence[Standing]], *, kinds: Collection[str] | None = None
+    ) -> None:
+        """As `stand`, for many links in one transaction. Where nothing changed, nothing is written."""
+        wanted = [_T.c.workshop == workshop, _T.c.kind.in_(sorted(kinds)) if kinds is not None else sa.true()]
+        if len(items) == 1:
+            (link_id,) = items
+            wanted.append(_T.c.link_id.is_(None) if link_id is None else _T.c.link_id == link_id)
+        before = {_same(one): one for one in self._standings(*wanted) if one.link_id in items}
+        after = {_same(placed): placed for link_id, those in items.items() for one in those if (placed := replace(one, link_id=link_id))}
+        gone = [before[key].id for key in before.keys() - after.keys()]
+        moved = [(before[key], one) for key, one in after.items() if key in before]
+        moved = [(old, new) for old, one in moved if (new := replace(one, id=old.id, since=old.since)) != old]
+        fresh = [one for key, one in after.items() if key not in before]
+        if gone or moved or fresh:
+            with self._writing() as connection:
+                _close(connection, gone, self.clock.now(), "")
+                for _, new in moved:
+                    connection.execute(_T.update().where(_T.c.id == new.id).values(**tables.values(new)))
+                _insert(connection, fresh)
+
+    def standings(self, workshop: str | None = None, kind: str | None = None, link_id: int | None = None) -> list[Standing]:
+        """The open ones, oldest first."""
+        given = ((_T.c.workshop, workshop), (_T.c.kind, kind), (_T.c.link_id, link_id))
+        return self._standings(*[column == value for column, value in given if value is not None])
+
+    def plans(self, workshop: str) -> list[Standing]:
+        """Frozen plans that wait for `approve`."""
+        return self.standings(workshop, kind="plan")
+
+    def close_standing(self, id: str, by: str) -> None:
+        """A person released it. One that is closed already stays as it is."""
+        with self._writing() as connection:
+            _close(connection, [id], self.clock.now(), by)
+
+    def _standings(self, *wanted: sa.ColumnElement[bool]) -> list[Standing]:
+        query = sa.select(*_STANDING).where(_OPEN, *wanted).order_by(_T.c.since, _T.c.id)
+        with self._reading() as connection:
+            return [Standing(*row) for row in connection.execute(query)]
+
+
+def _same(one: Standing) -> _Same:
+    return (one.link_id, one.kind, one.scope, one.reason)
+
+
+def _close(connection: sa.Connection, ids: Iterable[str], at: datetime, by: str) -> None:
+    for id in ids:
+        connection.execute(_T.update().where(_T.c.id == id, _OPEN).values(closed_at=at, closed_by=by))
+
+
+def _insert(connection: sa.Connection, fresh: Sequence[Standing]) -> None:
+    for one in fresh:
+        connection.execute(_T.insert().values(**{**tables.values(one), "id": _free_id(connection, one)}))
+
+
+def _free_id(connection: sa.Connection, one: Standing) -> str:
+    """Eight hex digits that no other row has had: the one given, else drawn from what stands."""
+    said = f"{one.workshop}/{one.link_id}/{one.kind}/{one.scope}/{one.reason}/{one.since.isoformat()}"
+    for turn in count():
+        id = one.id if one.id and not turn else sha256(f"{said}/{turn}".encode()).hexdigest()[:8]
+        if connection.execute(sa.select(_T.c.id).where(_T.c.id == id)).first() is None:
+            return id
+    raise AssertionError("count() does not end")
