@@ -76,9 +76,7 @@ def _sqlite(path: Path | None, foreign_keys: bool) -> sa.Engine:
         return sqlite3.connect(target, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
 
     pool: dict[str, Any] = {"poolclass": StaticPool} if path is None else {}
-    engine = sa.create_engine(
-        "sqlite://" if path is None else f"sqlite:///{path}", creator=connect, hide_parameters=True, **pool
-    )
+    engine = sa.create_engine("sqlite://" if path is None else f"sqlite:///{path}", creator=connect, hide_parameters=True, **pool)
 
     @event.listens_for(engine, "connect")
     def opened(connection: sqlite3.Connection, _: object) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sync.core.booking import Link
-from sync.core.times import iso
+from sync.core.times import stamp
 from sync.errors import Conflict, NotFound
 from sync.state import tables
 from sync.state.desk import Desks
@@ -36,9 +36,7 @@ class Links(Desks):
         """Many new rows, all or none. Raises as `add`."""
         if rows:
             with self._writing() as connection:
-                connection.execute(
-                    _T.insert(), [{"workshop": workshop, "shop_digest": None, **_FRESH, **row} for row in rows]
-                )
+                connection.execute(_T.insert(), [{"workshop": workshop, "shop_digest": None, **_FRESH, **row} for row in rows])
 
     def save(self, link: Link, **changes: Any) -> Link:
         """The row with these columns changed, one version on. Raises Conflict where it changed since it was read."""
@@ -60,9 +58,14 @@ class Links(Desks):
         """All of a workshop, by id; or those due by then, or in these states."""
         return self._links(_T.c.workshop == workshop, *_narrowed(due, states))
 
+    def halves(self, workshop: str) -> list[Link]:
+        """Links that know one side only and are not closed: what pairing looks at."""
+        one_sided = sa.or_(_T.c.shop_key.is_(None), _T.c.repairy_id.is_(None))
+        return self._links(_T.c.workshop == workshop, one_sided, _T.c.state != "closed")
+
     def to_poll(self, workshop: str, now: datetime, limit: int) -> list[Link]:
         """Links whose turn it is to be read at Repairy, longest overdue first."""
-        wanted = (_T.c.workshop == workshop, _T.c.poll_at <= iso(now), _T.c.repairy_id.is_not(None))
+        wanted = (_T.c.workshop == workshop, _T.c.poll_at <= stamp(now), _T.c.repairy_id.is_not(None))
         return self._links(*wanted, order=(_T.c.poll_at, _T.c.id), limit=limit)
 
     def by_shop_keys(self, workshop: str, keys: Iterable[str]) -> dict[str, list[Link]]:
@@ -81,7 +84,7 @@ class Links(Desks):
         wanted = (_T.c.workshop == workshop, _T.c.shop_key.is_not(None), _T.c.shop_digest.is_not(None))
         query = sa.select(_T.c.shop_key, _T.c.shop_digest).where(*wanted).order_by(_T.c.id)
         with self._reading() as connection:
-            return {key: digest for key, digest in connection.execute(query)}
+            return dict(connection.execute(query).tuples().all())
 
     def find(self, ref: str, workshop: str | None = None) -> list[Link]:
         """Links that a person may mean: a reference, a shop key, a Repairy id or code, or the id of a hold."""
@@ -103,7 +106,7 @@ class Links(Desks):
         """State -> number of links."""
         query = sa.select(_T.c.state, sa.func.count()).where(_T.c.workshop == workshop).group_by(_T.c.state)
         with self._reading() as connection:
-            return {state: number for state, number in connection.execute(query)}
+            return dict(connection.execute(query).tuples().all())
 
     def open_count(self, workshop: str) -> int:
         """Links in state `open`: what the guard's share is a share of."""
@@ -124,7 +127,7 @@ class Links(Desks):
 
 def _narrowed(due: datetime | None, states: Collection[str] | None) -> Iterator[sa.ColumnElement[bool]]:
     if due is not None:
-        yield _T.c.due_at <= iso(due)
+        yield _T.c.due_at <= stamp(due)
     if states is not None:
         yield _T.c.state.in_(sorted(states))
 

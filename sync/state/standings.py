@@ -35,21 +35,18 @@ class Standings(Intents):
         self, workshop: str, items: Mapping[int | None, Sequence[Standing]], *, kinds: Collection[str] | None = None
     ) -> None:
         """As `stand`, for many links in one transaction. Where nothing changed, nothing is written."""
-        wanted = [_T.c.workshop == workshop, _T.c.kind.in_(sorted(kinds)) if kinds is not None else sa.true()]
-        if len(items) == 1:
-            (link_id,) = items
-            wanted.append(_T.c.link_id.is_(None) if link_id is None else _T.c.link_id == link_id)
+        wanted = [_T.c.workshop == workshop, sa.true() if kinds is None else _T.c.kind.in_(sorted(kinds))]
+        wanted += [_concerns(link_id) for link_id in items] if len(items) == 1 else []
         before = {_same(one): one for one in self._standings(*wanted) if one.link_id in items}
-        after = {_same(placed): placed for link_id, those in items.items() for one in those if (placed := replace(one, link_id=link_id))}
-        gone = [before[key].id for key in before.keys() - after.keys()]
-        moved = [(before[key], one) for key, one in after.items() if key in before]
-        moved = [(old, new) for old, one in moved if (new := replace(one, id=old.id, since=old.since)) != old]
+        after = {_same(one): one for link_id, those in items.items() for one in _placed(those, link_id)}
+        gone = [one.id for key, one in before.items() if key not in after]
         fresh = [one for key, one in after.items() if key not in before]
-        if gone or moved or fresh:
+        kept = {key: replace(one, id=before[key].id, since=before[key].since) for key, one in after.items() if key in before}
+        changed = [one for key, one in kept.items() if one != before[key]]
+        if gone or fresh or changed:
             with self._writing() as connection:
                 _close(connection, gone, self.clock.now(), "")
-                for _, new in moved:
-                    connection.execute(_T.update().where(_T.c.id == new.id).values(**tables.values(new)))
+                _update(connection, changed)
                 _insert(connection, fresh)
 
     def standings(self, workshop: str | None = None, kind: str | None = None, link_id: int | None = None) -> list[Standing]:
@@ -74,6 +71,19 @@ class Standings(Intents):
 
 def _same(one: Standing) -> _Same:
     return (one.link_id, one.kind, one.scope, one.reason)
+
+
+def _placed(those: Iterable[Standing], link_id: int | None) -> list[Standing]:
+    return [replace(one, link_id=link_id) for one in those]
+
+
+def _concerns(link_id: int | None) -> sa.ColumnElement[bool]:
+    return _T.c.link_id.is_(None) if link_id is None else _T.c.link_id == link_id
+
+
+def _update(connection: sa.Connection, changed: Iterable[Standing]) -> None:
+    for one in changed:
+        connection.execute(_T.update().where(_T.c.id == one.id).values(**tables.values(one)))
 
 
 def _close(connection: sa.Connection, ids: Iterable[str], at: datetime, by: str) -> None:

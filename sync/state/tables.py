@@ -119,7 +119,7 @@ link = sa.Table(
     Column("locked", Boolean, nullable=False),
     Column("marks", Row, nullable=False),
     _number("attempts"),
-    _text("due_at", null=True),  # text as the core keeps it: ISO 8601 UTC in whole seconds
+    _text("due_at", null=True),  # text as `core.times.stamp` writes it
     _text("poll_at", null=True),
     _text("error"),
     _number("version"),
