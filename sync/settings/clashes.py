@@ -68,7 +68,8 @@ def _span(written: object) -> timedelta | None:
 
 
 def _counts(raw: Raw, defaults: Callable[[str, str], Any]) -> Iterator[Clash]:
-    least, most = (defaults("safety", key) if (found := value(raw, "safety", key)) is None else found for key in ("min_count", "max_count"))
+    found = {key: value(raw, "safety", key) for key in ("min_count", "max_count")}
+    least, most = (defaults("safety", key) if given is None else given for key, given in found.items())
     if isinstance(least, int) and isinstance(most, int) and least > most:
         yield ("safety", "min_count"), "must not be above safety.max_count"
 

@@ -43,7 +43,7 @@ def word(value: str) -> str:
 def name(value: str) -> str:
     """Text that may name a file on any system."""
     if not _NAME.fullmatch(value):
-        raise ValueError(r"must be usable as a file's name: up to 64 characters, none of / \ : * ? " + '" < > |, no dot at the ends')
+        raise ValueError("must be usable as a file's name: up to 64 characters, none of / \\ : * ? \" < > |, no dot at the ends")
     return value
 
 

@@ -105,7 +105,8 @@ def _file(config: Path | None, environ: Mapping[str, str]) -> Path:
             return place
     if named:
         raise ConfigError(f"{named}: no such file; `repairy-sync init` makes one")
-    raise ConfigError(f"no configuration in {' or '.join(map(str, places))}; name one with --config, or make one: `repairy-sync init`")
+    looked = " or ".join(map(str, places))
+    raise ConfigError(f"no configuration in {looked}; name one with --config, or make one: `repairy-sync init`")
 
 
 def _toml(file: Path) -> TomlConfigSettingsSource:
@@ -131,10 +132,13 @@ def _default(table: str, key: str) -> Any:
 def _secrets(raw: Raw, file: Path, environ: Mapping[str, str], needed: bool) -> secrets.Found:
     named = raw.get("secrets_dir")
     folder = named if isinstance(named, str) and named else environ.get("CREDENTIALS_DIRECTORY")
-    names = [each["name"] for _, each in workshops(raw) if isinstance(each.get("name"), str)]
     webhooks = value(raw, "webhooks", "public_url") or value(raw, "webhooks", "relay")
     required = (*secrets.ALWAYS, *secrets.WEBHOOK[: 1 if webhooks else 0]) if needed else ()
-    return secrets.find(file.absolute().parent / Path(folder).expanduser() if folder else None, environ, names, required)
+    return secrets.find(file.absolute().parent / Path(folder).expanduser() if folder else None, environ, _names(raw), required)
+
+
+def _names(raw: Raw) -> list[str]:
+    return [each["name"] for _, each in workshops(raw) if isinstance(each.get("name"), str)]
 
 
 def _secret_problems(file: Path, found: secrets.Found) -> Iterator[str]:
@@ -142,12 +146,14 @@ def _secret_problems(file: Path, found: secrets.Found) -> Iterator[str]:
 
 
 def _unknown_variables(raw: Raw, environ: Mapping[str, str]) -> Iterator[str]:
-    own = [secrets.own_password(each["name"]) for _, each in workshops(raw) if isinstance(each.get("name"), str)]
-    known = {CONFIG_VARIABLE, *map(secrets.variable, (*secrets.NAMES, *own)), *(variable(table, key) for table, key, _ in options())}
+    own = map(secrets.own_password, _names(raw))
+    known = {CONFIG_VARIABLE, *map(secrets.variable, (*secrets.NAMES, *own))}
+    known |= {variable(table, key) for table, key, _ in options()}
     for name in sorted(environ):
         if name.upper().startswith(secrets.PREFIX) and name not in known:
-            workshop = name.upper().startswith(secrets.PREFIX + "WORKSHOPS")
-            yield f"environment: {name}: " + ("workshops are read from the file only" if workshop else f"unknown{_nearest(name.upper(), known)}")
+            in_file = name.upper().startswith(secrets.PREFIX + "WORKSHOPS")
+            what = "workshops are read from the file only" if in_file else f"unknown{_nearest(name.upper(), known)}"
+            yield f"environment: {name}: {what}"
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
@@ -198,12 +204,12 @@ def _key(name: str, field: FieldInfo) -> str:
 
 
 def _missing(where: tuple[str | int, ...], _: Any) -> str:
-    field, _known = _field(where)
+    field, _keys = _field(where)
     return f"missing; {field.description}" if field else "missing"
 
 
 def _extra(where: tuple[str | int, ...], _: Any) -> str:
-    _field_, known = _field(where)
+    _, known = _field(where)
     near = _nearest(str(where[-1]), known)
     return f"unknown key{near or '; known here are ' + ', '.join(known)}"
 

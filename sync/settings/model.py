@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, PlainValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -99,7 +99,9 @@ OptionalPath = Annotated[Path | None, _kind(_placed)]
 Winner = Literal["shop", "repairy", "hold"]
 Visible = Literal["created", "moved", "updated", "done", "cancelled"]
 
-_MODEL = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+_MODEL = ConfigDict(
+    extra="forbid", frozen=True, strict=True, validate_default=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+)
 
 
 def option(default: Any, description: str, **limits: Any) -> Any:
@@ -124,7 +126,9 @@ class Repairy(Part):
     base_url: WebUrl = required("the address of the Partner API; https only, except on loopback")
     partner_id: Text = required("the Partner ID that Repairy gave you")
     contract: OptionalPath = option("", "a wire contract of your own, laid over the built-in one")
-    ca_bundle: Annotated[OptionalPath, AfterValidator(_existing)] = option("", "a file of certificates to trust instead of the system's")
+    ca_bundle: Annotated[OptionalPath, AfterValidator(_existing)] = option(
+        "", "a file of certificates to trust instead of the system's"
+    )
     timeout: SomeSpan = option("30s", "total deadline of one call, not per read")
     quarantine: SomeSpan = option("10m", "an unknown outcome is looked at after this long; at least twice the timeout")
     concurrency: int = option(8, "calls under way at once", ge=1, le=64)
@@ -133,9 +137,13 @@ class Repairy(Part):
 
 class State(Part):
     url: Annotated[URL, _kind(kinds.state_database), AfterValidator(_placed_url)] = option(
-        "sqlite:////var/lib/repairy-sync/state.db", "where links and intents are kept; or postgresql+psycopg://user@host/database", repr=False
+        "sqlite:////var/lib/repairy-sync/state.db",
+        "where links and intents are kept; or postgresql+psycopg://user@host/database",
+        repr=False,
     )
-    journal: Text = option("journal.jsonl", "the mapping journal, beside the state: what a lost state is rebuilt from; no personal data")
+    journal: Text = option(
+        "journal.jsonl", "the mapping journal, beside the state: what a lost state is rebuilt from; no personal data"
+    )
     backups: int = option(7, "copies of the state that are kept", ge=0, le=1000)
     retention: SomeSpan = option("400d", "personal data of finished bookings is cleared after this")
 
@@ -157,8 +165,12 @@ class Schedule(Part):
 
 
 class Safety(Part):
-    visible: list[Visible] = option([], 'what may message a customer: "created", "moved", "updated", "done", "cancelled"; the others are noted')
-    settle: Span = option("5m", "visible writes and creates wait this long after the value was first seen; restarts when it changes")
+    visible: list[Visible] = option(
+        [], 'what may message a customer: "created", "moved", "updated", "done", "cancelled"; the others are noted'
+    )
+    settle: Span = option(
+        "5m", "visible writes and creates wait this long after the value was first seen; restarts when it changes"
+    )
     freshness: Span = option("4d", "an older change is never made visible without a person (a long weekend)")
     visible_per_hour: int = option(30, "per workshop; over it, they wait", ge=0)
     max_share: float = option(0.3, "of open bookings, per kind and pass: more is held ...", gt=0, le=1)
@@ -170,7 +182,9 @@ class Safety(Part):
 
 
 class Web(Part):
-    listen: Listen = option("127.0.0.1:8780", "status page (only with the secret web_token); /livez, /readyz and /metrics need none")
+    listen: Listen = option(
+        "127.0.0.1:8780", "status page (only with the secret web_token); /livez, /readyz and /metrics need none"
+    )
     allowed_hosts: list[str] = option([], "names under which the page may be opened, besides the address above")
 
 
@@ -204,12 +218,18 @@ class Workshop(Part):
     id: Word = required("Repairy's workshop id")
     name: Annotated[str, _kind(kinds.name)] = required("what you call it; names its files and its own secret")
     timezone: Annotated[str, _kind(kinds.zone)] = required("its IANA time zone")
-    hours: Annotated[kinds.Hours, _kind(kinds.hours)] = option("Mon-Fri 07:00-18:00", "when silence is a problem; several with commas between")
+    hours: Annotated[kinds.Hours, _kind(kinds.hours)] = option(
+        "Mon-Fri 07:00-18:00", "when silence is a problem; several with commas between"
+    )
     shop_url: Annotated[URL, _kind(kinds.database), AfterValidator(_placed_url)] = required(
         "any SQLAlchemy address; the password is the secret shop_password, or shop_password_<name>", repr=False
     )
-    profile_path: Annotated[Path, _kind(_profile)] = required("a profile of yours, or the bare name of a built-in one", alias="profile")
-    reference_prefix: Annotated[str, _kind(kinds.prefix)] = required("begins every reference of this workshop; none may begin another; never change it")
+    profile_path: Annotated[Path, _kind(_profile)] = required(
+        "a profile of yours, or the bare name of a built-in one", alias="profile"
+    )
+    reference_prefix: Annotated[str, _kind(kinds.prefix)] = required(
+        "begins every reference of this workshop; none may begin another; never change it"
+    )
     policy: Policy = option({}, "who wins when both sides changed")
 
     @property
@@ -220,13 +240,15 @@ class Workshop(Part):
 class Settings(BaseSettings):
     """The whole configuration. `sync.settings.load` makes one; paths in it are absolute."""
 
-    model_config = SettingsConfigDict(**_MODEL, case_sensitive=True)
+    model_config = {**SettingsConfigDict(case_sensitive=True), **_MODEL}
 
     mode: Literal["observe", "two-way", "to-repairy", "to-shop"] = option(
         "observe", "observe: plan and show, write to no side | two-way | to-repairy | to-shop"
     )
-    secrets_dir: OptionalPath = option("", "a folder with one file per secret, not readable by others; default: $CREDENTIALS_DIRECTORY")
-    repairy: Repairy = required("the Partner API")
+    secrets_dir: OptionalPath = option(
+        "", "a folder with one file per secret, not readable by others; default: $CREDENTIALS_DIRECTORY"
+    )
+    repairy: Repairy = required("the table [repairy], with at least base_url and partner_id")
     state: State = option({}, "what this program remembers")
     schedule: Schedule = option({}, "how often it looks")
     safety: Safety = option({}, "what it may do without a person")

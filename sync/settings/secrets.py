@@ -68,8 +68,8 @@ def find(folder: Path | None, environ: Mapping[str, str], workshops: Iterable[st
     problems: list[tuple[str, str]] = []
     in_files = dict(_read(folder, known, problems, bool(required))) if folder else {}
     in_environ = {name: value for name in known if (value := environ.get(variable(name)))}
-    for name in in_files.keys() & in_environ.keys():
-        problems.append((name, f"given twice; keep either the file in {folder} or {variable(name)}"))
+    twice = in_files.keys() & in_environ.keys()
+    problems += [(name, f"given twice; keep either the file in {folder} or {variable(name)}") for name in twice]
     given = {name: SecretStr(value) for name, value in (in_files | in_environ).items()}
     for name in required:
         if name not in given and name not in dict(problems):
