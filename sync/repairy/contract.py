@@ -24,6 +24,7 @@ from sync.share import CONFIG
 # Tables whose inside is the wire's own or one thing: a site's file replaces them whole.
 WHOLE = ("create", "constants.create", "constants.update", "silence.create", "silence.update", "silence.set_status",
          "status.path", "webhook.actions")  # fmt: skip
+NEEDED = ("token", "create", "read", "update", "set_status")
 # Operation -> what its path may and must name.
 PLACES: Mapping[str, tuple[str, ...]] = {
     "availability": ("workshop_id",), "catalog": ("workshop_id",), "read": ("booking_id",), "update": ("booking_id",),
@@ -66,11 +67,7 @@ class Contract(tables.Table):
     def unconfirmed(self) -> list[tuple[str, Any]]:
         """What is assumed and not confirmed: dotted key and value, in the file's order."""
         known = _leaves(self.model_dump(by_alias=True))
-        return [
-            (k, v)
-            for k, v in known
-            if _listed(k, self.assumed) and not _listed(k, self.confirmed)
-        ]
+        return [(k, v) for k, v in known if _listed(k, self.assumed) and not _listed(k, self.confirmed)]
 
     def is_confirmed(self, key: str) -> bool:
         """Whether one dotted key is a documented or confirmed fact."""
@@ -125,16 +122,12 @@ class Contract(tables.Table):
         return wire.phone_out(number, self.formats.phone)
 
 
-def load(
-    site: Path | None = None, builtin: Path = CONFIG / "repairy-api.toml"
-) -> Contract:
+def load(site: Path | None = None, builtin: Path = CONFIG / "repairy-api.toml") -> Contract:
     """The built-in contract with a site's file laid over it. Raises ConfigError with every problem of both files."""
     base = _toml(builtin)
     over = _toml(site) if site else {}
     if "assumed" in over:
-        raise ConfigError(
-            f"{site}: assumed: only the built-in contract says what is assumed; allowed is `confirmed`"
-        )
+        raise ConfigError(f"{site}: assumed: only the built-in contract says what is assumed; allowed is `confirmed`")
     in_site = {key for key, _ in _leaves(over)}
     return _checked(
         _laid(base, over),
@@ -146,26 +139,18 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error.strerror}); allowed is a TOML file that this user can read"
-        ) from error
+        raise ConfigError(f"{path}: cannot be read ({error.strerror}); allowed is a TOML file that this user can read") from error
     except ValueError as error:
         raise ConfigError(f"{path}: is not TOML in UTF-8: {error}") from error
 
 
-def _laid(
-    base: Mapping[str, Any], over: Mapping[str, Any], path: str = ""
-) -> dict[str, Any]:
+def _laid(base: Mapping[str, Any], over: Mapping[str, Any], path: str = "") -> dict[str, Any]:
     """`over` on `base`, key by key; what WHOLE names is replaced."""
     laid = dict(base)
     for key, value in over.items():
         below = base.get(key)
         dotted = f"{path}{key}"
-        tables = (
-            isinstance(value, Mapping)
-            and isinstance(below, Mapping)
-            and dotted not in WHOLE
-        )
+        tables = isinstance(value, Mapping) and isinstance(below, Mapping) and dotted not in WHOLE
         laid[key] = _laid(below, value, f"{dotted}.") if tables else value  # type: ignore[arg-type]
     return laid
 
@@ -185,10 +170,7 @@ def _listed(key: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _touches(key: str, keys: set[str]) -> bool:
-    return key == "confirmed" or any(
-        key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.")
-        for one in keys
-    )
+    return key == "confirmed" or any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in keys)
 
 
 def _checked(mapping: Mapping[str, Any], source: Callable[[str], str]) -> Contract:
@@ -196,15 +178,8 @@ def _checked(mapping: Mapping[str, Any], source: Callable[[str], str]) -> Contra
     try:
         contract = Contract.model_validate(mapping)
     except ValidationError as error:
-        raise ConfigError(
-            *(
-                _line(problem, source)
-                for problem in error.errors(include_input=False, include_url=False)
-            )
-        ) from None
-    problems = [
-        f"{source(key)}: {key}: {what}" for key, what in _contradictions(contract)
-    ]
+        raise ConfigError(*(_line(problem, source) for problem in error.errors(include_input=False, include_url=False))) from None
+    problems = [f"{source(key)}: {key}: {what}" for key, what in _contradictions(contract)]
     if problems:
         raise ConfigError(*problems)
     return contract
@@ -229,75 +204,58 @@ def _siblings(steps: list[str]) -> list[str]:
     return [info.alias or name for name, info in table.model_fields.items()]
 
 
-def _contradictions(c: Contract) -> Iterator[tuple[str, str]]:
+def _contradictions(contract: Contract) -> Iterator[tuple[str, str]]:
     """What is well-formed on its own and wrong together: dotted key, what is allowed."""
-    for operation, call in c.operations:
-        places = re.findall(r"\{(.*?)\}", call)
-        if (
-            call
-            and sorted(places) != sorted(PLACES.get(operation, ()))
-            or call.count("{") != call.count("}")
-        ):
-            must = (
-                " and ".join(f"{{{place}}}" for place in PLACES.get(operation, ()))
-                or "nothing"
-            )
-            yield (
-                f"operations.{operation}",
-                f"its path must name {must} in braces, and nothing else",
-            )
-    for operation in ("token", "create", "read", "update", "set_status"):
-        if not getattr(c.operations, operation):
-            yield f"operations.{operation}", "cannot be switched off"
-    words = [word.casefold() for _, word in c.status.words]
+    yield from _paths(contract)
+    yield from _clashes("booking", {field: name for field, name in contract.booking if name})
+    yield from _nameless(contract)
+    yield from _patterns(contract)
+    words = [word.casefold() for _, word in contract.status.words]
     if len(set(words)) < len(words):
         yield "status.words", "each status needs a word of its own"
-    yield from _clashes("booking", {field: name for field, name in c.booking if name})
-    for key, fields in (
-        ("required.create", c.required.create),
-        ("update.editable", c.update.editable),
-    ):
-        for field in fields:
-            if not (c.services.list if field == "service_code" else c.name(field)):
-                yield (
-                    key,
-                    f"{field} has no name in [booking]; allowed are fields that have one",
-                )
-    if not (c.booking.name or c.booking.first_name):
-        yield (
-            "booking.first_name",
-            "a customer needs a name: give this, or booking.name",
-        )
-    known = [key for key, _ in _leaves(c.model_dump(by_alias=True))]
-    for pattern in c.assumed:
-        if not _listed_any(known, pattern):
-            yield "assumed", f'"{pattern}" matches no key of the contract'
-    for pattern in c.confirmed:
-        if (
-            not any(
-                fnmatchcase(key, pattern) and _listed(key, c.assumed) for key in known
-            )
-            and pattern not in c.assumed
+
+
+def _paths(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Operations whose path lacks a place, has a strange one, or that must not be off."""
+    for operation, call in contract.operations:
+        key, places = f"operations.{operation}", PLACES.get(operation, ())
+        if (call and sorted(re.findall(r"\{([^{}]*)\}", call)) != sorted(places)) or re.search(
+            r"[{}]", re.sub(r"\{[^{}]*\}", "", call)
         ):
             yield (
-                "confirmed",
-                f'"{pattern}" is not assumed; allowed: {", ".join(c.assumed)}',
+                key,
+                f"its path must name {' and '.join(f'{{{place}}}' for place in places) or 'nothing'} in braces, and no more",
             )
+        if not call and operation in NEEDED:
+            yield key, "cannot be switched off"
 
 
-def _listed_any(keys: list[str], pattern: str) -> bool:
-    return any(fnmatchcase(key, pattern) for key in keys)
+def _nameless(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Fields that are asked for and have no place on the wire."""
+    for key, fields in (("required.create", contract.required.create), ("update.editable", contract.update.editable)):
+        for field in fields:
+            if not (contract.services.list if field == "service_code" else contract.name(field)):
+                yield key, f"{field} has no name in [booking]; allowed are fields that have one"
+    if not (contract.booking.name or contract.booking.first_name):
+        yield "booking.first_name", "a customer needs a name: give this, or booking.name"
+
+
+def _patterns(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Entries of `assumed` and `confirmed` that mean nothing."""
+    known = [key for key, _ in _leaves(contract.model_dump(by_alias=True))]
+    for pattern in contract.assumed:
+        if not any(fnmatchcase(key, pattern) for key in known):
+            yield "assumed", f'"{pattern}" matches no key of the contract'
+    for pattern in contract.confirmed:
+        if not any(fnmatchcase(key, pattern) and _listed(key, contract.assumed) for key in known):
+            yield "confirmed", f'"{pattern}" is not assumed; allowed: {", ".join(contract.assumed)}'
 
 
 def _clashes(table: str, names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Two fields under one wire name, or one inside the other."""
     for field, name in names.items():
         for rival, other in names.items():
-            if field < rival and (
-                name == other
-                or name.startswith(f"{other}.")
-                or other.startswith(f"{name}.")
-            ):
+            if field < rival and (name == other or name.startswith(f"{other}.") or other.startswith(f"{name}.")):
                 yield (
                     f"{table}.{field}",
                     f'"{name}" collides with {table}.{rival}, "{other}"; each needs a place of its own',

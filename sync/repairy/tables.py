@@ -36,9 +36,7 @@ def _duration(value: str) -> str:
 _STEP = r"[^.\s{}]+"
 Dotted = Annotated[
     str,
-    _matches(
-        rf"{_STEP}(\.{_STEP})*", 'a name, or names joined by dots, such as "car.rego"'
-    ),
+    _matches(rf"{_STEP}(\.{_STEP})*", 'a name, or names joined by dots, such as "car.rego"'),
 ]
 Maybe = Annotated[
     str,
@@ -47,9 +45,7 @@ Maybe = Annotated[
         'a name such as "car.rego", or "" where there is none',
     ),
 ]
-Header = Annotated[
-    str, _matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of an HTTP header")
-]
+Header = Annotated[str, _matches(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of an HTTP header")]
 Call = Annotated[
     str,
     _matches(
@@ -62,9 +58,7 @@ Codes = tuple[Annotated[int, Field(ge=400, le=499)], ...]
 
 
 class Table(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=False, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, hide_input_in_errors=True)
 
 
 class Operations(Table):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from sync.core import times
+from sync.core import canonical, times
 
 ABSENT = object()
 
@@ -40,13 +40,8 @@ def text(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("neither text nor a number")  # noqa: TRY004 (theirs, not a programmer's)
-    clean = (
-        str(value)
-        .replace("\x00", "\ufffd")
-        .encode("utf-16", "surrogatepass")
-        .decode("utf-16", "replace")
-    )
+        raise ValueError("neither text nor a number")
+    clean = str(value).replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return clean or None
 
 
@@ -69,12 +64,10 @@ def time_in(value: Any, form: str) -> datetime:
     An ISO time without a zone counts as UTC where the contract says UTC: so Repairy documents its times.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("not a time")  # noqa: TRY004
+        raise ValueError("not a time")
     try:
         if form in ("epoch", "epoch-ms"):
-            moment = datetime.fromtimestamp(
-                int(float(value)) // (1000 if form == "epoch-ms" else 1), UTC
-            )
+            moment = datetime.fromtimestamp(int(float(value)) // (1000 if form == "epoch-ms" else 1), UTC)
         else:
             moment = datetime.fromisoformat(str(value))
         if moment.tzinfo is None and form == "iso8601-utc":
@@ -88,19 +81,7 @@ def time_in(value: Any, form: str) -> datetime:
 
 def phone_out(number: str, form: str) -> str:
     """An Australian number in any spelling to `national` (0400000001) or `e164` (+61400000001); others stay as they are."""
-    digits = "".join(filter(str.isascii, filter(str.isdigit, number)))
-    digits = digits.removeprefix("0011")
-    national = _national(digits, number.strip().startswith("+"))
-    if national is None:
+    national = canonical.phone(number)
+    if len(national) != 10 or not national.startswith("0"):
         return number.strip()
-    return national if form == "national" else "+61" + national.removeprefix("0")
-
-
-def _national(digits: str, plus: bool) -> str | None:
-    """Digits to national form, None where they are not an Australian number."""
-    if digits.startswith("61") and (plus or len(digits) == 11):
-        digits = "0" + digits[2:].removeprefix("0")
-        plus = False
-    if len(digits) == 9 and digits[0] in "23478" and not plus:
-        digits = "0" + digits
-    return digits if len(digits) == 10 and digits[0] == "0" and not plus else None
+    return national if form == "national" else canonical.e164(number)
