@@ -54,7 +54,7 @@ class Diary:
     def __init__(
         self, shapes: Shapes, clock: Clock, workshops: Mapping[str, str], zone: tzinfo, outbox: Outbox, seed: int
     ) -> None:
-        self.shapes, self.clock, self.outbox = shapes, clock, outbox
+        self.shapes, self.clock, self.zone, self.outbox = shapes, clock, zone, outbox
         self.workshops = {key: Workshop(key, name, zone, shapes) for key, name in workshops.items()}
         self.bookings: dict[str, dict[str, Any]] = {}
         self.history: dict[str, list[Change]] = {}

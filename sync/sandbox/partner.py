@@ -8,12 +8,12 @@ its booking, what is not editable is ignored in silence, a repeated `done` messa
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 from zoneinfo import ZoneInfo
 
 from sync.repairy.contract import Contract
@@ -77,8 +77,8 @@ class Partner:
     ) -> None:
         self.clock, self.shapes = clock, Shapes(contract)
         self.calls: list[Call] = []
-        self.faults: list[Fault] = []
-        self.post = Outbox(self.shapes, self.faults, seed, webhook)
+        self._faults: list[Fault] = []
+        self.post = Outbox(self.shapes, self._faults, seed, webhook)
         self.diary = Diary(self.shapes, clock, WORKSHOPS if workshops is None else workshops, ZoneInfo(zone), self.post, seed)
         self.operations = Operations(self.shapes, self.diary)
         self._credentials = {"app_key": app_key, "app_secret": app_secret}
@@ -93,23 +93,31 @@ class Partner:
         self._chance, self._secrets = Random(f"faults {seed}"), Random(f"tokens {seed}")  # noqa: S311
         self._late: list[tuple[datetime, Callable[[], None]]] = []
 
+    @property
+    def faults(self) -> list[Fault]:
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault]) -> None:
+        self._faults[:] = faults
+
     # The API
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Answer one request; `path` with its query. Faults strike only paths of the API."""
         self.tick()
-        url = urlsplit(path)
-        operation, places = self._find(method, url.path)
+        path, _, query = path.partition("#")[0].partition("?")
+        operation, places = self._find(method, path)
         fault = struck(self.faults, BEFORE + AFTER + PACE, operation, self._chance) if operation else None
 
         def carried_out() -> Answer:
-            return self._served(method, url.path, operation, places, url.query, headers, body)
+            return self._served(method, path, operation, places, query, headers, body)
 
         if fault and fault.kind in BEFORE:
-            return self._struck_before(fault, carried_out, operation, method, url.path)
+            return self._struck_before(fault, carried_out, operation, method, path)
         answer = carried_out()
         seen = _spoilt(answer, fault) if fault else answer
-        self._note(operation, method, url.path, 0 if seen.drop else seen.status, answer, fault)
+        self._note(operation, method, path, 0 if seen.drop else seen.status, answer, fault)
         return seen
 
     def tick(self) -> None:
