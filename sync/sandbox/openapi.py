@@ -6,7 +6,7 @@ RULE: describes only; a schema here is exactly what is accepted, or says in word
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sync.sandbox.operations import QUOTE_REQUIRED
@@ -104,28 +104,47 @@ def _catalog_ids(partner: Partner) -> list[str]:
 
 
 def _request(operation: str, partner: Partner) -> Schema:
+    names = partner.shapes.tables["token"]
+    bodies: Mapping[str, Callable[[Partner], Schema]] = {
+        "token": lambda _: _texts(names["app_key"], names["app_secret"]),
+        "refresh": lambda _: _texts(names["refresh"]),
+        "create": _create_request,
+        "update": _update_request,
+        "set_status": _status_request,
+        "quote": _quote_request,
+        "remind": lambda partner: _reminder_request(partner.shapes.tables["reminder"]),
+        "call_lead": lambda partner: _holding(partner.shapes.booking["workshop_id"], ID.schema),
+    }
+    return bodies[operation](partner)
+
+
+def _texts(*names: str) -> Schema:
+    return tree(dict.fromkeys(names, TEXT), names)
+
+
+def _create_request(partner: Partner) -> Schema:
     shapes = partner.shapes
-    tables = shapes.tables
-    if operation in ("token", "refresh"):
-        names = ("refresh",) if operation == "refresh" else ("app_key", "app_secret")
-        return tree({tables["token"][name]: TEXT for name in names}, {tables["token"][name] for name in names})
-    if operation == "create":
-        leaves = _fields(shapes, shapes.created, shapes.required | {"workshop_id"})
-        leaves |= _silence(shapes, "create") | _services(partner)
-        return tree(leaves, {shapes.created[field] for field in shapes.required | {"workshop_id"}})
-    if operation == "update":
-        leaves = _fields(shapes, shapes.updated, shapes.required) | _silence(shapes, "update")
-        leaves |= _services(partner) if shapes.services_editable else {}
-        needed = {path for field, path in shapes.updated.items() if field in shapes.required and parent(path)}
-        return tree(leaves, needed if shapes.replaces else (), outermost=False)
-    if operation == "set_status":
-        return tree(dict.fromkeys(tables["status_body"].values(), BOOLEAN) | _silence(shapes, "set_status"))
-    if operation == "quote":
-        names = {field: path for field, path in tables["quote"].items() if field != "id"}
-        return tree(_fields(shapes, names, QUOTE_REQUIRED), {names[field] for field in QUOTE_REQUIRED})
-    if operation == "remind":
-        return _reminder_request(tables["reminder"])
-    return tree({tables["booking"]["workshop_id"]: ID.schema}, {tables["booking"]["workshop_id"]})
+    required = shapes.required | {"workshop_id"}
+    leaves = _fields(shapes, shapes.created, required) | _silence(shapes, "create") | _services(partner)
+    return tree(leaves, {shapes.created[field] for field in required})
+
+
+def _update_request(partner: Partner) -> Schema:
+    shapes = partner.shapes
+    leaves = _fields(shapes, shapes.updated, shapes.required) | _silence(shapes, "update")
+    leaves |= _services(partner) if shapes.services_editable else {}
+    needed = {path for field, path in shapes.updated.items() if field in shapes.required and parent(path)}
+    return tree(leaves, needed if shapes.replaces else (), outermost=False)
+
+
+def _status_request(partner: Partner) -> Schema:
+    names = partner.shapes.tables["status_body"].values()
+    return tree(dict.fromkeys(names, BOOLEAN) | _silence(partner.shapes, "set_status"))
+
+
+def _quote_request(partner: Partner) -> Schema:
+    names = {field: path for field, path in partner.shapes.tables["quote"].items() if field != "id"}
+    return tree(_fields(partner.shapes, names, QUOTE_REQUIRED), {names[field] for field in QUOTE_REQUIRED})
 
 
 def _reminder_request(names: Mapping[str, str]) -> Schema:
@@ -198,7 +217,8 @@ def _answer(operation: str, shapes: Shapes) -> Schema:
         "report": _list(tables["report"]["list"], booking),
         "call_lead": _holding(tables["booking"]["id"], ID.schema),
     }.get(operation, booking)
-    return _holding(tables["answer"]["envelope"], shown)
+    whole: Schema = _holding(tables["answer"]["envelope"], shown)
+    return whole
 
 
 def _holding(path: str, inner: Any) -> Any:
