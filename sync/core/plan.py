@@ -86,6 +86,11 @@ class Outlook:
     close: bool = False  # nothing more is expected of it
 
 
+def memory(action: Action) -> str:
+    """Under which name a link remembers that an action was refused: side and group, or the kind of the whole."""
+    return f"{action.side}.{action.groups[0] if len(action.groups) == 1 else action.kind}"
+
+
 def digest(values: object) -> str:
     """12 hex digits of a JSON value."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
@@ -183,6 +188,8 @@ class _Desk:
             return _noted("create", f"{_NAME[target]} needs {', '.join(lacking)}")
         visible = frozenset({"created"}) if able.visible_create else frozenset[str]()
         action = Action(target, "create", fields, tuple(GROUPS), f"new at {_NAME[source]}", visible, reference=self.link.reference)
+        if self._was_refused(action):
+            return _noted("create", f"{_NAME[target]} did not take this booking: {self.link.error}")
         return self._passed([action], source, "create", released)
 
     def new_fields(self, source: Side) -> dict[str, str | None]:
@@ -366,12 +373,14 @@ class _Desk:
         return Action(side, kind, fields, groups, reason, visible, added, self.link.reference)
 
     def _was_refused(self, action: Action) -> bool:
-        return self.link.refused.get(f"{action.side}.{'+'.join(action.groups) or action.kind}") == action.signature
+        return self.link.refused.get(memory(action)) == action.signature
 
     # -- safety: what may message a customer, and what makes a booking
 
     def _passed(self, actions: list[Action], source: Side, scope: str, released: bool) -> Outlook:
         """The actions of one scope go together, wait, or stand."""
+        if not released and (why := self.link.choice.get(f"stuck.{scope}")):
+            return Outlook(stands=(Stand("held", scope, why),))
         if not any(action.visible for action in actions) and scope != "create":
             return Outlook(tuple(actions))
         for action in actions:
@@ -390,7 +399,7 @@ class _Desk:
                 return "hold", f"{kind} went to Repairy once already; the customer would be messaged again", None
             if kind == "moved" and f"moved:{action.fields.get('starts_at')}" in self.link.visible:
                 return "hold", "this time went to Repairy already; the customer would be messaged again", None
-        if released or self.link.choice.get("release") == action.signature:
+        if released or action.signature in self.link.choice.get("release", "").split():
             return "go", "", None
         if not action.visible <= self.rules.visible:
             return "note", f"would message the customer; add {_listed(action.visible - self.rules.visible)} to safety.visible to allow it", None

@@ -1,0 +1,122 @@
+"""One pass over one workshop: gather, pair, plan, guard, act, record. `Engine.run` is the whole of it, on one screen.
+
+Level-triggered: a webhook, a changed row, a retry, a restart and a command all mean "look at this booking again".
+The engine sees both sides and the state through `sync.ports` only.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sync.core.plan import digest
+from sync.core.times import stamp
+from sync.engine import gather
+from sync.engine.acting import Done, act
+from sync.engine.deciding import take_up
+from sync.engine.pairing import pair_halves
+from sync.engine.planning import Plan, plan
+from sync.engine.settling import settle
+from sync.engine.site import Site
+from sync.errors import Unreachable
+from sync.records import Desk, Standing
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one pass did. `reached` says for each side whether it could be read."""
+
+    done: Sequence[Done] = ()
+    paired: int = 0
+    settled: int = 0
+    reached: Mapping[str, bool] = field(default_factory=dict)
+    plan: Plan = field(default_factory=Plan)
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything happened that may make more work at once."""
+        return bool(self.paired or self.settled or any(done.outcome in ("accepted", "rejected", "stale") for done in self.done))
+
+
+class Engine:
+    """Passes over one workshop. One at a time: whoever calls holds the lease."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._looked = False
+
+    def run(self) -> Result:
+        """One pass. Raises LeaseLost, and Unreachable where the state itself cannot be used."""
+        site, started = self.site, self.site.now()
+        self._open()
+        take_up(site)
+        if not self._same_shop():
+            return Result(reached={"shop": False, "repairy": True})
+        reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
+        settled = settle(site)
+        paired = pair_halves(site)
+        self._baseline(reached["shop"])
+        todo = plan(site, profile_changed=self._profile_changed(reached["shop"]))
+        done = act(site, todo)
+        self._record(started, done, reached)
+        return Result(done, paired, settled, reached, todo)
+
+    def _open(self) -> None:
+        """The desk as the configuration has it; leaving observe sets the baseline anew."""
+        site, desk = self.site, self.site.state.desk(self.site.name)
+        if desk.mode == "observe" and not site.observing:
+            halves = [half for half in site.state.halves(site.name) if half.state == "open"]
+            site.state.save_all([(half, {"state": "baseline"}) for half in halves])
+            desk = replace(desk, baseline_at=site.now())
+        if desk.mode != site.rules.mode:
+            desk = replace(desk, mode=site.rules.mode)
+            site.state.save_desk(desk)
+        site.rules = replace(site.rules, baseline_at=stamp(desk.baseline_at) if desk.baseline_at else None)
+
+    def _baseline(self, reached: bool) -> None:
+        """What the first good reading found is where this installation begins."""
+        desk: Desk = self.site.state.desk(self.site.name)
+        if reached and desk.baseline_at is None:
+            self.site.state.save_desk(replace(desk, baseline_at=self.site.now()))
+            self.site.rules = replace(self.site.rules, baseline_at=self.site.stamp())
+
+    def _same_shop(self) -> bool:
+        """Once a process: the shop's tables are those that were pinned. Otherwise nothing is written, and why is said."""
+        if self._looked:
+            return True
+        site, source = self.site, self.site.state.source(self.site.name, "shop")
+        try:
+            now = dict(site.shop.identity())
+        except Unreachable:
+            return True  # the gathering says so
+        if source.identity and dict(source.identity) != now:
+            self._say_schema(source.identity, now)
+            return False
+        site.state.save_source(replace(source, identity=now))
+        self._looked = True
+        return True
+
+    def _say_schema(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+        changed = sorted(name or "the database" for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        reason = f"the shop database has changed: {', '.join(changed)}; nothing is written until this is approved"
+        standing = Standing("", self.site.name, None, "plan", "schema", reason, self.site.now(), digest(new), len(changed), {"identity": dict(new)})
+        self.site.state.stand(self.site.name, None, [standing], kinds={"plan"})
+
+    def _profile_changed(self, reached: bool) -> bool:
+        """A changed profile or contract is remembered with the first good pass; its own plan waits for a person."""
+        site, desk = self.site, self.site.state.desk(self.site.name)
+        if not reached or desk.profile_digest == site.profile_digest:
+            return False
+        site.state.save_desk(replace(desk, profile_digest=site.profile_digest))
+        return bool(desk.profile_digest)
+
+    def _record(self, started, done: Sequence[Done], reached: Mapping[str, bool]) -> None:  # type: ignore[no-untyped-def]
+        site = self.site
+        counts = Counter(f"{one.action.side}.{one.outcome}" for one in done if one.outcome)
+        if wrote := {one.action.side for one in done if one.outcome == "accepted"}:
+            desk = site.state.desk(site.name)
+            site.state.save_desk(replace(desk, last_write={**desk.last_write, **dict.fromkeys(wrote, site.stamp())}))
+        errors = " ".join(f"{side} not read" for side, good in reached.items() if not good)
+        if counts or errors:
+            site.state.record_run(site.name, started, site.now(), dict(counts), errors)

@@ -1,0 +1,111 @@
+"""What a person decided (resolve, approve, pause …), taken up at the start of a pass by the process that holds the lease."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sync.core.booking import GROUPS, Link
+from sync.engine.pairing import join, split
+from sync.engine.site import Site
+from sync.errors import SyncError
+from sync.records import Decision, Standing
+
+
+def take_up(site: Site) -> None:
+    """Every decision not yet taken, in order; one that makes no sense any more is said and dropped."""
+    for decision in site.state.decisions(site.name):
+        try:
+            _WAYS[decision.kind](site, decision)
+        except SyncError as error:
+            site.log.warning("decision dropped", workshop=site.name, kind=decision.kind, error=str(error))
+        site.state.take(decision)
+
+
+def _pause(site: Site, decision: Decision) -> None:
+    site.state.save_desk(replace(site.state.desk(site.name), paused=decision.value))
+
+
+def _approve(site: Site, decision: Decision) -> None:
+    """Release those actions of a held plan that are still the same."""
+    for one in site.state.plans(site.name):
+        if one.digest != decision.target:
+            continue
+        if one.scope == "schema":
+            source = site.state.source(site.name, "shop")
+            site.state.save_source(replace(source, identity=one.details["identity"]))
+        for link_id, signature in one.details.get("links", {}).items():
+            link = site.state.link(int(link_id))
+            released = f"{link.choice.get('release', '')} {signature}".strip()
+            site.state.save(link, choice={**link.choice, "release": released}, due_at=site.stamp())
+        site.state.close_standing(one.id, "approve")
+
+
+def _resolve(site: Site, decision: Decision) -> None:
+    link = site.state.link(int(decision.target))
+    how = json.loads(decision.value)
+    for word, way in _RESOLVE.items():
+        if how.get(word):
+            way(site, link, how)
+            return
+
+
+def _use(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    """That side's values for what is held, or what was named."""
+    scopes = {one.scope for one in site.state.standings(site.name, link_id=link.id) if one.kind in ("held", "noted")}
+    groups = [scope for scope in scopes if scope in GROUPS or scope == "missing"]
+    _choose(site, link, dict.fromkeys(groups, how["use"]))
+
+
+def _skip(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    """Accept the difference until the next edit."""
+    held = [one.scope for one in site.state.standings(site.name, link_id=link.id) if one.kind == "held"]
+    if not link.paired:
+        site.state.save(link, state="skipped", choice={}, due_at=site.stamp())
+        return
+    words = {scope: "same" if scope == "identity" else "skip" for scope in held if scope in GROUPS or scope in ("identity", "missing")}
+    for one in site.state.standings(site.name, link_id=link.id):
+        groups = _plan_groups(site, one) if one.scope == "plan" else []
+        words |= dict.fromkeys(groups, "skip")
+    _choose(site, link, words)
+
+
+def _plan_groups(site: Site, one: Standing) -> list[str]:
+    """Of a held plan every group of this booking may be meant: all are accepted as they are."""
+    return list(GROUPS)
+
+
+def _choose(site: Site, link: Link, words: Mapping[str, str]) -> None:
+    choice = {key: value for key, value in link.choice.items() if not key.startswith("stuck.")}
+    site.state.save(link, choice={**choice, **words}, refused={}, attempts=0, due_at=site.stamp())
+
+
+def _link(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    """These two halves are one booking; the other is named by shop key, Repairy id or code."""
+    others = [one for one in site.state.find(how["link"], site.name) if one.id != link.id and not one.paired]
+    if len(others) != 1 or (others[0].shop_key is None) == (link.shop_key is None) or link.paired:
+        raise SyncError(f"{how['link']} is not the missing half of this booking")
+    row, booking = (link, others[0]) if link.shop_key is not None else (others[0], link)
+    join(site, row, booking)
+
+
+def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    """It is new: made on the other side; a row whose old link is another booking's goes on under the next reference."""
+    if link.paired:
+        link = split(site, link)
+    choice = {key: value for key, value in link.choice.items() if key != "identity"}
+    site.state.save(link, state="open", choice={**choice, "create": "person"}, refused={}, due_at=site.stamp())
+
+
+def _retry(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    choice = {key: value for key, value in link.choice.items() if not key.startswith("stuck.")}
+    site.state.save(link, refused={}, choice=choice, attempts=0, due_at=site.stamp(), poll_at=site.stamp() if link.repairy_id else None)
+
+
+def _restore(site: Site, link: Link, how: Mapping[str, str]) -> None:
+    _choose(site, link, {"restore": how["restore"]})
+
+
+_RESOLVE = {"use": _use, "skip": _skip, "link": _link, "create": _create, "retry": _retry, "restore": _restore}
+_WAYS = {"pause": _pause, "approve": _approve, "resolve": _resolve}

@@ -1,0 +1,76 @@
+"""Pair: halves that are the same booking become one link; what is not certain is held on both sides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sync.core.booking import Link
+from sync.core.pair import pair
+from sync.engine.site import Site
+
+
+def pair_halves(site: Site) -> int:
+    """Looks only when a half is due; returns how many were paired."""
+    halves = site.state.halves(site.name)
+    now = site.stamp()
+    if not any(half.due_at and half.due_at <= now or "identity" in half.choice for half in halves):
+        return 0
+    shop = [half for half in halves if half.shop_key is not None]
+    repairy = [half for half in halves if half.repairy_id is not None]
+    linked = [link for link in site.state.links(site.name, states={"open"}) if link.paired] if repairy else []
+    found = pair(shop, repairy, linked, site.rules.zone)
+    paired = {half.id for both in found.pairs for half in both}
+    for row, booking in found.pairs:
+        join(site, row, booking)
+    site.state.save_all([
+        (half, _doubt(half, found.doubts.get(half.id), now))
+        for half in halves
+        if half.id not in paired and half.choice.get("identity") != found.doubts.get(half.id)
+    ])
+    return len(found.pairs)
+
+
+def join(site: Site, row: Link, booking: Link) -> Link:
+    """The shop's half takes up Repairy's; both are looked at anew."""
+    choice = {key: value for key, value in row.choice.items() if key not in ("identity", "create")}
+    site.journal.append(kind="link", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id)
+    site.log.info("paired", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id)
+    return site.state.join(
+        row,
+        booking,
+        repairy_id=booking.repairy_id,
+        repairy_code=booking.repairy_code,
+        repairy=booking.repairy,
+        repairy_ref=booking.repairy_ref,
+        seen={**booking.seen, **row.seen},
+        visible=row.visible | booking.visible,
+        choice=choice,
+        state="open",
+        due_at=site.stamp(),
+        poll_at=booking.poll_at,
+    )
+
+
+def _doubt(half: Link, reason: str | None, now: str) -> dict[str, object]:
+    """A doubt that has gone closes itself."""
+    choice = {key: value for key, value in half.choice.items() if key != "identity"}
+    return {"choice": {**choice, "identity": reason} if reason else choice, "due_at": now}
+
+
+def split(site: Site, link: Link) -> Link:
+    """The shop row is a new booking under an old key: the old link is closed, the row goes on under the next reference."""
+    number = len(site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])) + 1
+    fresh = replace(link, reference=f"{site.prefix}{link.shop_key}~{number}")
+    site.state.save(link, state="closed", due_at=None, poll_at=None, choice={})
+    return site.state.add(
+        site.name,
+        reference=fresh.reference,
+        shop_key=link.shop_key,
+        shop=link.shop,
+        shop_digest="",  # read anew at the next pass
+        seen={key: value for key, value in link.seen.items() if key.startswith("shop.")},
+        locked=link.locked,
+        marks=link.marks,
+        state="open",
+        due_at=site.stamp(),
+    )

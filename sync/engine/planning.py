@@ -1,0 +1,185 @@
+"""Plan: each link that is due is decided on, the guard looks at the whole, and what stands is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sync.core.booking import GROUPS, Fields, Link
+from sync.core.canonical import view
+from sync.core.guard import Frozen, stale, tripped
+from sync.core.plan import Action, Outlook, Stand, decide, is_past
+from sync.core.status import KIND
+from sync.core.times import stamp
+from sync.engine.pairing import split
+from sync.engine.site import Site
+from sync.records import Intent, Standing
+
+RAW = {group: (*names, "first_name", "last_name", "company") if group == "name" else names for group, names in GROUPS.items()}
+
+
+@dataclass
+class Plan:
+    """What one pass is to do, by link, and what it froze."""
+
+    work: list[tuple[Link, tuple[Action, ...]]] = field(default_factory=list)
+    frozen: list[Frozen] = field(default_factory=list)
+
+    @property
+    def actions(self) -> list[Action]:
+        return [action for _, actions in self.work for action in actions]
+
+
+def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False) -> Plan:
+    """Decide on every link that is due. `bulk`: a backfill, whose creates and links the guard lets pass, nothing visible."""
+    busy = {intent.link_id: intent for intent in site.state.open_intents(site.name)}
+    making = [intent for intent in busy.values() if intent.side == "shop" and intent.kind == "create"]
+    decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now())]
+    decided = [(link, _quiet(out) if bulk else out) for link, out in decided]
+    frozen = _guarded(site, decided, bulk, profile_changed)
+    held = {(link.id, action.signature): one for one in frozen for link, out in decided for action in out.actions if action in one.actions}
+    result = Plan(frozen=frozen)
+    stands: dict[int | None, Sequence[Standing]] = {}
+    saves = []
+    for link, out in decided:
+        stopped = {action.signature for action in out.actions if (link.id, action.signature) in held}
+        going = () if stopped else out.actions
+        stands[link.id] = [site.standing(link.id, stand) for stand in out.stands] + _held(site, link, out, held)
+        if going:
+            result.work.append((link, going))
+        if changes := _changes(site, link, out, bool(going), bulk):
+            saves.append((link, changes))
+    saved = {link.id: link for link in site.state.save_all(saves)}
+    result.work = [(saved.get(link.id, link), actions) for link, actions in result.work]
+    site.state.stand_all(site.name, stands)
+    _plans(site, frozen, [(link, action) for link, out in decided for action in out.actions])
+    return result
+
+
+def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Intent]) -> tuple[Link, Outlook]:
+    """A link whose last write is not settled waits; so does a new row that may be the one a lost insert made."""
+    intent = busy.get(link.id)
+    if intent is not None:
+        return link, Outlook(stands=(Stand("waiting", "intent", "it is not known yet whether the last write happened", _look(intent)),))
+    if any(_may_be(link, one) for one in making):
+        return link, Outlook(stands=(Stand("waiting", "intent", "may be the row that an interrupted insert made"),))
+    if op := link.choice.get("restore"):
+        return link, _restored(site, link, op)
+    out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
+    if out.split:
+        return split(site, link), Outlook()
+    return link, out
+
+
+def _look(intent: Intent) -> str | None:
+    return stamp(intent.look_at) if intent.look_at else None
+
+
+def _may_be(link: Link, intent: Intent) -> bool:
+    """An unlinked row, not there before the insert, that shares its plate, phone or start."""
+    if link.repairy_id is not None or link.shop_key in intent.context.get("keys", ()):
+        return False
+    mine, theirs = view(link.shop or {}), view(intent.after)
+    return any(mine.get(name) and mine.get(name) == theirs.get(name) for name in ("rego", "phone", "starts_at"))
+
+
+def _restored(site: Site, link: Link, op: str) -> Outlook:
+    """Put back what a write of ours replaced: an edit like any other, which then goes across."""
+    intent = next((one for one in site.state.intents(link.id) if one.op.startswith(op)), None)
+    if intent is None or not intent.before:
+        return Outlook(stands=(Stand("noted", "restore", "that entry of the journal has nothing to put back"),))
+    kind = KIND.get(intent.before.get("status") or "", "change")
+    return Outlook((Action(intent.side, kind, intent.before, (), "put back", reference=link.reference),))
+
+
+def _quiet(out: Outlook) -> Outlook:
+    """What a backfill may do: nothing that can message anybody; the daemon decides about the rest."""
+    return replace(out, actions=tuple(action for action in out.actions if not action.visible))
+
+
+def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, profile_changed: bool) -> list[Frozen]:
+    released = {signature for link, _ in decided for signature in link.choice.get("release", "").split()}
+    actions = [action for _, out in decided for action in out.actions if action.signature not in released]
+    if profile_changed and actions:
+        return [Frozen("profile", tuple(actions), f"the profile or the wire contract was edited: {len(actions)} changes follow from it")]
+    old = stale(actions)
+    fresh = [action for action in actions if not action.stale and not (bulk and action.kind in ("create", "link"))]
+    return old + tripped(fresh, site.state.open_count(site.name), site.limits)
+
+
+def _held(site: Site, link: Link, out: Outlook, held: dict[tuple[int, str], Frozen]) -> list[Standing]:
+    """The booking's own line for a plan that waits for a person."""
+    found = {held[link.id, action.signature].digest: held[link.id, action.signature] for action in out.actions if (link.id, action.signature) in held}
+    return [
+        replace(site.standing(link.id, Stand("held", "plan", f"part of a held plan: {one.reason}")), digest=digest)
+        for digest, one in found.items()
+    ]
+
+
+def _plans(site: Site, frozen: Iterable[Frozen], acted: list[tuple[Link, Action]]) -> None:
+    """New held plans are added; one of which no booking is left closes itself."""
+    kept = [one for one in site.state.plans(site.name) if one.scope != "plan" or _still(site, one)]
+    for one in frozen:
+        links = {str(link.id): action.signature for link, action in acted if action in one.actions}
+        fresh = replace(site.standing(None, Stand("held", "plan", one.reason)), kind="plan", digest=one.digest, count=one.count)
+        kept.append(replace(fresh, details={"kind": one.kind, "links": links}))
+    unique = {one.digest: one for one in kept}
+    site.state.stand(site.name, None, list(unique.values()), kinds={"plan"})
+
+
+def _still(site: Site, one: Standing) -> bool:
+    return any(held.digest == one.digest for held in site.state.standings(site.name, kind="held") if held.scope == "plan")
+
+
+def _changes(site: Site, link: Link, out: Outlook, going: bool, bulk: bool) -> dict[str, Any]:
+    """Agreement that nobody recorded is recorded; when to look again; open or closed."""
+    changes: dict[str, Any] = {}
+    for group in out.record:
+        changes["shop_base"] = take(changes.get("shop_base", link.shop_base), link.shop, group)
+        changes["repairy_base"] = take(changes.get("repairy_base", link.repairy_base), link.repairy, group)
+    choice = {key: value for key, value in link.choice.items() if _lasts(key, value, link, out)}
+    if choice != link.choice:
+        changes["choice"] = choice
+    due = None if not going else link.due_at
+    waits = [stand.until for stand in out.stands if stand.until]
+    due = min(waits) if waits and due is None else due
+    if bulk and not going:
+        due = link.due_at
+    if due != link.due_at:
+        changes["due_at"] = due
+    state = "closed" if out.close and not going and not out.stands else "open" if link.state == "closed" and link.paired else link.state
+    return changes | ({"state": state} if state != link.state else {})
+
+
+def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
+    """A decision lasts until it is carried out or has nothing left to decide."""
+    if key == "create" or (key == "identity" and value != "same"):
+        return not link.paired
+    if key in ("missing", "all"):
+        return bool(link.missing) or key == "all"
+    if key.startswith("stuck."):
+        return key.removeprefix("stuck.") not in out.record
+    if key == "release":
+        return any(action.signature in value.split() for action in out.actions) or _waits(out)
+    if key == "restore":
+        return bool(out.actions)
+    return _waits(out, key) or any(key in action.groups or key == "identity" for action in out.actions)
+
+
+def _waits(out: Outlook, scope: str | None = None) -> bool:
+    return any(stand.kind == "waiting" and scope in (None, stand.scope) for stand in out.stands)
+
+
+def take(base: Fields | None, snapshot: Fields | None, group: str) -> dict[str, str | None]:
+    """The base with this group as the snapshot has it, in the side's own spelling."""
+    kept = {name: value for name, value in (base or {}).items() if name not in RAW[group]}
+    return kept | {name: value for name, value in (snapshot or {}).items() if name in RAW[group]}
+
+
+def baseline_count(site: Site) -> int:
+    """Open rows of the baseline that are not paired: one count, not a list."""
+    rows = [half for half in site.state.halves(site.name) if half.state == "baseline" and half.shop_key]
+    return sum(not is_past(view(row.shop or {}).get("starts_at"), site.rules.zone, site.now()) for row in rows)
+
+

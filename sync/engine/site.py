@@ -1,0 +1,82 @@
+"""One workshop as the engine sees it: its two sides, its state, its rules. Shared by the steps of a pass."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from typing import Protocol
+
+from sync.core.booking import Link, Side
+from sync.core.guard import Limits
+from sync.core.plan import Rules, Stand
+from sync.core.retry import Backoff
+from sync.core.times import parse, stamp
+from sync.ports import Clock, Fan, Log, Names, Repairy, Shop, State, Window
+from sync.records import Standing
+
+
+class Journal(Protocol):
+    """The mapping journal beside the state: append-only, no personal data."""
+
+    def append(self, **facts: object) -> None: ...
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass
+class Site:
+    """Everything that a pass works with."""
+
+    name: str
+    id: str  # Repairy's workshop id
+    prefix: str
+    rules: Rules
+    shop: Shop
+    repairy: Repairy
+    state: State
+    clock: Clock
+    fan: Fan
+    log: Log
+    journal: Journal
+    limits: Limits = field(default_factory=Limits)
+    quarantine: timedelta = timedelta(minutes=10)
+    poll: timedelta = timedelta(seconds=60)
+    polls: int = 200  # bookings read again in one pass, at most
+    sweep: time = time(2, 30)
+    past: timedelta = timedelta(days=30)
+    future: timedelta = timedelta(days=365)
+    visible_per_hour: int = 30
+    profile_digest: str = ""
+    luck: Callable[[], float] = random.random
+    stopping: Callable[[], bool] = _never  # asked between two writes
+    backoff: Backoff = field(default_factory=Backoff)
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def stamp(self, later: timedelta = timedelta()) -> str:
+        return stamp(self.now() + later)
+
+    @property
+    def window(self) -> Window:
+        return Window(self.now() - self.past, self.now() + self.future)
+
+    @property
+    def observing(self) -> bool:
+        return self.rules.mode == "observe"
+
+    def standing(self, link_id: int | None, stand: Stand) -> Standing:
+        until = parse(stand.until) if stand.until else None
+        return Standing("", self.name, link_id, stand.kind, stand.scope, stand.reason, self.now(), until=until)
+
+    def able(self, side: Side):  # type: ignore[no-untyped-def]
+        return self.shop.ability if side == "shop" else self.repairy.ability
+
+
+def names(link: Link) -> Names:
+    """How a booking is called on both sides."""
+    return Names(link.reference, link.repairy_id, link.repairy_code)
