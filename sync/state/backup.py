@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -28,7 +28,8 @@ def backup(url: str, folder: Path | None, label: str, keep: int) -> Path | None:
         os.replace(part, target)
         _forget_old(target.parent, path.name, keep)
     except (OSError, sqlite3.Error) as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise Unreachable(f"the state could not be copied to {target}: {error}") from error
     return target
 

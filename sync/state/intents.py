@@ -27,7 +27,7 @@ class Intents(Links):
             connection.execute(_T.insert().values(**tables.values(intent), visible=bool(intent.context.get("visible"))))
 
     def finish(
-        self, intent: Intent, outcome: str, error: str, link: Link, *, look_at: datetime | None = None, **link_changes: Any
+        self, intent: Intent, outcome: str, error: str, link: Link, /, *, look_at: datetime | None = None, **link_changes: Any
     ) -> Link:
         """What came of it and the link it changed, in one transaction; `look_at` where the outcome is unknown.
 

@@ -84,7 +84,7 @@ class Links(Desks):
         wanted = (_T.c.workshop == workshop, _T.c.shop_key.is_not(None), _T.c.shop_digest.is_not(None))
         query = sa.select(_T.c.shop_key, _T.c.shop_digest).where(*wanted).order_by(_T.c.id)
         with self._reading() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def find(self, ref: str, workshop: str | None = None) -> list[Link]:
         """Links that a person may mean: a reference, a shop key, a Repairy id or code, or the id of a hold."""
@@ -106,7 +106,7 @@ class Links(Desks):
         """State -> number of links."""
         query = sa.select(_T.c.state, sa.func.count()).where(_T.c.workshop == workshop).group_by(_T.c.state)
         with self._reading() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def open_count(self, workshop: str) -> int:
         """Links in state `open`: what the guard's share is a share of."""
