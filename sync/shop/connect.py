@@ -1,0 +1,201 @@
+"""The connection to a shop's database: how each engine is opened, how long it waits, and what its errors mean.
+
+Everything that differs between engines is in this file. It holds no lock and no connection between two calls.
+Time zone of a session, for times that the engine itself converts (MariaDB's TIMESTAMP, NOW()): the profile's, by name;
+where MariaDB has no zone tables loaded, the server's own, which is the one the shop's program sees (`survey` compares).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from sync.errors import NotSent, Rejected, SyncError, Unknown, Unreachable
+
+Kind = Literal["busy", "lost", "refused"]
+
+CLASH = "clash"  # the code of a Rejected where a constraint said no: a number that somebody else took, for one
+LOCK_WAIT = 2  # seconds; the shop's own program comes first
+_CONNECT = 5  # seconds until a server that does not answer counts as off
+_READ = 60  # seconds until a connection that has gone silent counts as lost
+
+_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "sqlite": {"timeout": LOCK_WAIT},
+    "postgresql": {"connect_timeout": _CONNECT, "tcp_user_timeout": _READ * 1000},
+    "mysql": {"connect_timeout": _CONNECT, "read_timeout": _READ, "write_timeout": _READ},
+    "mariadb": {"connect_timeout": _CONNECT, "read_timeout": _READ, "write_timeout": _READ},
+    "mssql": {"login_timeout": _CONNECT, "timeout": _READ},
+}
+# What a new session is told; {zone} is the profile's zone. The second line of a pair stands in where the first is refused.
+_SESSION: dict[str, tuple[tuple[str, ...], ...]] = {
+    "postgresql": ((f"SET lock_timeout = '{LOCK_WAIT}s'",), ("SET TIME ZONE '{zone}'",)),
+    "mysql": (
+        (f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}, lock_wait_timeout = {LOCK_WAIT}",),
+        ("SET SESSION time_zone = '{zone}'", "SELECT 1"),
+    ),
+    "mssql": ((f"SET LOCK_TIMEOUT {LOCK_WAIT * 1000}",),),
+}
+_SESSION["mariadb"] = _SESSION["mysql"]
+
+# Error codes that say "somebody else has it now" and "the server is gone"; every other code is a refusal.
+_PG_BUSY, _PG_LOST = ("55P03", "40P01", "40001"), ("08", "53", "57", "58")
+_MARIA_BUSY = (1205, 1213, 1020, 3572)
+_MARIA_LOST = (1040, 1042, 1043, 1044, 1045, 1049, 1053, 1129, 1130, 1152, 1203, 1226, 1927)
+_LITE_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_LITE_LOST = ("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_CORRUPT")
+_MSSQL_BUSY, _MSSQL_LOST = (1205, 1222, 3960), (18456, 4060, 233, 10054)
+
+
+def open_database(url: sa.URL | str, zone: str, password: str | None) -> sa.Engine:
+    """An engine for the shop's database. Nothing is connected yet. Raises Unreachable where there is no driver for it."""
+    try:
+        address = sa.make_url(url)
+        address = address.set(password=password) if password else address
+        name = address.get_backend_name()
+        arguments = _ARGUMENTS.get(name, {})
+        engine = sa.create_engine(address, connect_args=arguments, pool_pre_ping=name != "sqlite", hide_parameters=True)
+    except (exc.ArgumentError, ImportError) as error:
+        form = "dialect+driver://user@host/database, and the driver must be installed"
+        raise Unreachable(f"shop_url cannot be used ({type(error).__name__}): its form is {form}") from error
+    zone = "+00:00" if zone == "UTC" and name in ("mysql", "mariadb") else zone  # known there without zone tables
+    sa.event.listen(engine, "connect", lambda connection, _record: _begin_session(connection, name, zone))
+    return engine
+
+
+def there(engine: sa.Engine) -> None:
+    """A SQLite file that is missing must not come to be by opening it. Raises Unreachable."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if path and not path.startswith((":memory:", "file:")) and not Path(path).exists():
+        raise Unreachable(f"the shop's database file {Path(path).name} is not there: is shop_url right, the drive connected?")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection for one read; every error is Unreachable."""
+    there(engine)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SyncError:
+        raise
+    except Exception as error:
+        if not _foreign(error, engine):
+            raise
+        raise Unreachable(f"the shop's database could not be read: {said(error)}") from error
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One short transaction, committed at the end, rolled back on any error.
+
+    Raises NotSent (nothing was written), Rejected, or Unknown where the connection is lost during the commit."""
+    try:
+        there(engine)
+        with engine.connect() as connection:
+            transaction = connection.begin()
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            _commit(transaction, engine)
+    except Unreachable as error:
+        raise NotSent(str(error)) from error
+    except SyncError:
+        raise
+    except Exception as error:
+        if not _foreign(error, engine):
+            raise
+        raise _failed(error) from error
+
+
+def _commit(transaction: sa.RootTransaction, engine: sa.Engine) -> None:
+    try:
+        transaction.commit()
+    except Exception as error:
+        if _foreign(error, engine) and kind_of(error) == "lost":
+            raise Unknown(f"the connection to the shop's database was lost while it stored the change: {said(error)}") from error
+        raise
+
+
+def _failed(error: BaseException) -> SyncError:
+    kind = kind_of(error)
+    if kind == "busy":
+        return NotSent(f"the shop's program has this booking or table in use: {said(error)}; tried again later")
+    if kind == "lost":
+        return NotSent(f"the shop's database could not be reached: {said(error)}")
+    return Rejected(f"the shop's database refused it: {said(error)}", code=_code(error))
+
+
+def _foreign(error: BaseException, engine: sa.Engine) -> bool:
+    """Whether it comes from the libraries below, not from a fault of this program."""
+    driver = getattr(engine.dialect.loaded_dbapi, "Error", exc.SQLAlchemyError)
+    return isinstance(error, (exc.SQLAlchemyError, driver, OSError, UnicodeError, OverflowError))
+
+
+def kind_of(error: BaseException) -> Kind:
+    """busy: a lock, a deadlock · lost: no connection, no room · refused: the engine understood and said no."""
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        return "lost"
+    orig = getattr(error, "orig", None) or error
+    module = type(orig).__module__.partition(".")[0]
+    if module == "psycopg":
+        state = getattr(orig, "sqlstate", None) or ""
+        lost = not state and type(orig).__name__ in ("OperationalError", "InterfaceError", "ConnectionTimeout")
+        return "busy" if state in _PG_BUSY else "lost" if lost or state[:2] in _PG_LOST else "refused"
+    if module == "sqlite3":
+        name = getattr(orig, "sqlite_errorname", "")
+        return "busy" if name.startswith(_LITE_BUSY) else "lost" if name.startswith(_LITE_LOST) else "refused"
+    number = orig.args[0] if isinstance(orig, Exception) and orig.args and isinstance(orig.args[0], int) else 0
+    if module == "pymysql":
+        lost = number in _MARIA_LOST or 2000 <= number < 3000 or type(orig).__name__ == "InterfaceError"
+        return "busy" if number in _MARIA_BUSY else "lost" if lost else "refused"
+    if module == "pymssql":
+        return "busy" if number in _MSSQL_BUSY else "lost" if number in _MSSQL_LOST or number >= 20000 else "refused"
+    return "lost" if isinstance(orig, (OSError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError)) else "refused"
+
+
+def said(error: BaseException) -> str:
+    """The engine's own words without the values in them: quoted text could be a customer's."""
+    orig = getattr(error, "orig", None) or error
+    words = str(orig.args[-1] if getattr(orig, "args", None) else orig).splitlines() or [type(orig).__name__]
+    line = words[0]
+    for value in sorted(_bound(error), key=len, reverse=True):
+        line = line.replace(value, "…")
+    return re.sub(r"""(['"])(?![A-Za-z_][\w.$]*\1).*?\1""", "…", line)[:200]
+
+
+def _bound(error: BaseException) -> set[str]:
+    parameters = getattr(error, "params", None) or ()
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    return {str(value) for value in values if len(str(value)) > 2}
+
+
+def _code(error: BaseException) -> str:
+    return CLASH if isinstance(error, exc.IntegrityError) else type(getattr(error, "orig", None) or error).__name__
+
+
+def _begin_session(connection: Any, name: str, zone: str) -> None:
+    if name == "sqlite":
+        connection.isolation_level = None  # transactions begin where `writing` says so: the driver's own begin too late
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    cursor = connection.cursor()
+    for alternatives in _SESSION.get(name, ()):
+        _first_accepted(connection, cursor, [sql.format(zone=zone) for sql in alternatives])
+    cursor.close()
+    if name != "sqlite":
+        connection.commit()
+
+
+def _first_accepted(connection: Any, cursor: Any, alternatives: list[str]) -> None:
+    for sql in alternatives[:-1]:
+        try:
+            cursor.execute(sql)
+            return
+        except Exception:  # noqa: BLE001 (the driver's own classes; the last alternative says what is wrong)
+            connection.rollback()
+    cursor.execute(alternatives[-1])

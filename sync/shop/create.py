@@ -1,0 +1,79 @@
+"""A new row in the shop: the profile's `[[write.create]]` steps, in order, in the transaction that the caller holds.
+
+Nothing is committed here. A step looks for a row (`find`), else makes one (`insert`); what it yields is known to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from sync.core.canonical import plate
+from sync.errors import Rejected
+from sync.shop import statement
+from sync.shop.profile import Step
+from sync.shop.values import text
+
+SEVERAL = "several"
+
+
+def run(connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None) -> object:
+    """The new booking's key, in the type the database gave it. Raises Rejected, code `several` where a person must choose."""
+    known = dict(parameters)
+    for step in steps:
+        found = _found(connection, step, known, rego)
+        known[step.set] = found if found is not None else _inserted(connection, step, known)
+    return known["key"]
+
+
+def bound(sql: str, known: Mapping[str, object]) -> dict[str, object]:
+    """The parameters that this statement names."""
+    return {name: known.get(name) for name in statement.parameters(sql)}
+
+
+def _found(connection: sa.Connection, step: Step, known: Mapping[str, object], rego: str | None) -> object:
+    for sql in step.find:
+        values = bound(sql, known)
+        if any(value in (None, "") for value in values.values()):
+            continue  # an empty phone is everybody's
+        rows = [row for row in connection.execute(statement.clause(sql), values).all() if row[0] is not None]
+        if rows:
+            return _one_of(step, list(dict.fromkeys(row[0] for row in rows)), [row[0] for row in rows if _is_plate(row, rego)])
+    return None
+
+
+def _one_of(step: Step, several: list[object], same_plate: list[object]) -> object:
+    """The only one, or the only one with this plate, or the profile's placeholder."""
+    if len(several) == 1:
+        return several[0]
+    if len(set(same_plate)) == 1:
+        return same_plate[0]
+    if step.several == "hold":
+        what = step.set.removesuffix("_id")
+        raise Rejected(f"the shop has {len(several)} rows that could be this {what}: a person must choose", code=SEVERAL)
+    return step.several
+
+
+def _is_plate(row: Sequence[object], rego: str | None) -> bool:
+    return len(row) > 1 and bool(rego) and plate(text(row[1]) or "") == plate(rego or "")
+
+
+def _inserted(connection: sa.Connection, step: Step, known: Mapping[str, object]) -> object:
+    """What the statements yield: the first column of a row that one returns, else the key that the first one generated."""
+    value: object = None
+    for number, sql in enumerate(step.insert):
+        result = connection.execute(statement.clause(sql), bound(sql, {**known, step.set: value}))
+        if result.returns_rows:
+            row = result.first()
+            value = row[0] if row else value
+        elif number == 0:
+            value = _generated(connection, result)
+    return value
+
+
+def _generated(connection: sa.Connection, result: sa.CursorResult[tuple[object, ...]]) -> object:
+    if connection.dialect.name != "postgresql":
+        return result.lastrowid or None
+    with connection.begin_nested():  # no key was generated: an error that must not end the transaction
+        return connection.exec_driver_sql("SELECT lastval()").scalar()

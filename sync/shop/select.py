@@ -1,0 +1,112 @@
+"""The profile's SELECT as queries: wrapped as a sub-query, with the program's own predicates beside it.
+
+Bounds of time are bound as days in text, which every engine compares with its own time types and with sortable text;
+they are a day wider than asked for, and what is exact is decided on the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+from sync.core import times
+from sync.ports import Window
+from sync.shop import statement
+from sync.shop.binding import start_column
+from sync.shop.profile import Profile
+from sync.shop.values import Row
+
+_OVERLAP = timedelta(seconds=2)  # stamps are taken before they are committed
+_DAY = timedelta(days=1)
+_BATCH = 500
+_SORTABLE = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+
+Query = sa.Select[Any]
+
+
+class Select:
+    """Queries over one profile's SELECT, for one engine."""
+
+    def __init__(self, profile: Profile, dialect: Dialect, zone: ZoneInfo) -> None:
+        source = statement.clause(f"(\n{statement.aliased(profile.booking.select, dialect)}\n) AS booking")
+        self._profile = profile
+        self._zone = zone
+        self.all: Query = sa.select(sa.text("*")).select_from(source)
+        self.none: Query = self.all.where(sa.text("1 = 0"))
+        status: sa.ColumnClause[Any] = sa.column("status")
+        self.words: Query = sa.select(status, sa.func.count().label("rows")).select_from(source).group_by(status)
+
+    def having(self, column: str, values: Iterable[object]) -> Query:
+        """Rows whose column is one of these."""
+        return self.all.where(sa.column(column).in_(_bound(column, list(values), expanding=True)))
+
+    def within(self, window: Window) -> Query:
+        """At least the rows of the window."""
+        column = start_column(self._profile)
+        form = self._day_form(column)
+        if form is None:
+            return self.all
+        since, until = (moment.astimezone(self._zone).date() for moment in (window.since, window.until))
+        start: sa.ColumnClause[Any] = sa.column(column)
+        return self.all.where(
+            start >= _bound("since", (since - _DAY).strftime(form)), start < _bound("until", (until + 2 * _DAY).strftime(form))
+        )
+
+    def since(self, cursor: str) -> Query | None:
+        """At least the rows stamped since the cursor, those of the same stamp among them; None where stamps do not sort."""
+        form = self._day_form("changed_at")
+        if form is None:
+            return None
+        if times.is_day(cursor):
+            bound = (date.fromisoformat(cursor) - _DAY).strftime(form)
+        elif "changed_at" in self._profile.formats:
+            bound = (self._naive(cursor) - _DAY).strftime(form)
+        else:
+            bound = self._naive(cursor).isoformat(" ")
+        return self.all.where(sa.column("changed_at") >= _bound("since", bound))
+
+    def _naive(self, cursor: str) -> datetime:
+        """The cursor less the overlap, on the clock of the stamps; through an hour that happens twice, an hour earlier."""
+        zone = self._profile.zone("changed_at", self._zone)
+        naive = (times.parse(cursor) - _OVERLAP).astimezone(zone).replace(tzinfo=None)
+        return naive - timedelta(hours=1) if times.local(naive, zone)[1] == "twice" else naive
+
+    def _day_form(self, column: str) -> str | None:
+        """How a day is spelled so that it compares with this column's text, or None where its text does not sort by time."""
+        form = self._profile.formats.get(column, _SORTABLE[0])
+        return next((sortable for sortable in _SORTABLE if form.startswith(sortable)), None)
+
+
+def rows(connection: sa.Connection, query: sa.Executable) -> Iterator[Row]:
+    """Rows by lower-case column name, a batch at a time. On SQLite all at once: reading keeps the file locked."""
+    if connection.dialect.name != "sqlite":
+        query = query.execution_options(yield_per=_BATCH)
+    result = connection.execute(query)
+    names = [name.lower() for name in result.keys()]  # noqa: SIM118 (a result is no dict)
+    for row in result.all() if connection.dialect.name == "sqlite" else result:
+        yield dict(zip(names, row, strict=True))
+
+
+def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    """So many keys as one statement takes."""
+    return (keys[at : at + _BATCH] for at in range(0, len(keys), _BATCH))
+
+
+def inside(start: str | None, window: Window, zone: ZoneInfo) -> bool:
+    """Whether a start lies in the window; a plain day does where any of it does."""
+    if start is None:
+        return False
+    if times.is_day(start):
+        day = date.fromisoformat(start)
+        return times.start_of(day + _DAY, zone) > window.since and times.start_of(day, zone) < window.until
+    return window.since <= times.parse(start).astimezone(UTC) < window.until
+
+
+def _bound(name: str, value: object, expanding: bool = False) -> sa.BindParameter[Any]:
+    """Bound without a type of SQLAlchemy's: the engine takes the one of the column beside it."""
+    return sa.bindparam(name, value, expanding=expanding, type_=sa.types.NullType())

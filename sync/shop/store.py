@@ -1,0 +1,295 @@
+"""A shop's own database, as `ports.Shop`: reads through the profile's one SELECT, writes through its statements.
+
+Every read wraps the SELECT and adds a predicate; every write is one short transaction: lock, re-read, compare with what
+the plan was made from, write, re-read, commit. No statement is made up here, and the shop's schema is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from sync.core import times
+from sync.core.booking import CANCELLED, PENDING, Ability, Fields, Sighting
+from sync.core.canonical import canonical
+from sync.errors import NotSent, Rejected, Stale, Unsupported
+from sync.ports import Clock, Names, Reading, Window
+from sync.shop import ability, connect, create, statement, survey
+from sync.shop.binding import Binder, laid_over, over_limit
+from sync.shop.profile import Profile
+from sync.shop.rules import PURPOSE, spelled
+from sync.shop.select import Query, Select, batches, inside, rows
+from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, whole_name
+
+UNREADABLE = "unreadable"
+
+
+class ShopStore:
+    """One workshop's shop. `url` without a password; safe to share between threads."""
+
+    ability: Ability
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        profile: Profile,
+        workshop_zone: ZoneInfo,
+        workshop_id: str,
+        clock: Clock,
+        password: str | None = None,
+    ) -> None:
+        self.ability = ability.of(profile, workshop_zone)
+        self._profile = profile
+        self._zone = workshop_zone
+        self._clock = clock
+        self._engine = connect.open_database(url, str(profile.zone("", workshop_zone)), password)
+        self._select = Select(profile, self._engine.dialect, workshop_zone)
+        self._reader = Reader(profile, workshop_zone)
+        self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
+        self._key_type: type | None = None  # as keys were read; learnt from the first row seen
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # Reads
+
+    def identity(self) -> Mapping[str, str]:
+        with connect.reading(self._engine) as connection:
+            return survey.identity(connection, self._profile)
+
+    def verify(self) -> list[str]:
+        """What is wrong with the profile against the live database: a line each, its profile key first. Raises Unreachable."""
+        return survey.verify(self._engine, self._profile, self._select, self._zone, self._clock)
+
+    def stored_statuses(self) -> dict[str, int]:
+        """Every status word in the SELECT's rows as it is stored ("" for null), and how many rows have it. Raises Unreachable."""
+        with connect.reading(self._engine) as connection:
+            return survey.words(connection, self._select)
+
+    def changed(self, cursor: str | None, window: Window) -> Reading:
+        query = self._select.since(cursor) if cursor and "changed_at" in self._profile.columns else None
+        if query is None:
+            return self.window(window)
+        return self._gathered(query, cursor, None)
+
+    def window(self, window: Window) -> Reading:
+        return self._gathered(self._select.within(window), None, window)
+
+    def read(self, keys: Collection[str]) -> Mapping[str, Sighting]:
+        """A row that is there but cannot be understood has no fields, and counts as locked."""
+        self._learn()
+        with connect.reading(self._engine) as connection:
+            found = [self._understood(row) for batch in batches(sorted(keys)) for row in self._by_key(connection, batch)]
+        return {sighting.key: sighting for sighting in found if sighting.key in keys}
+
+    def remembered(self, names: Names) -> Sighting | None:
+        with connect.reading(self._engine) as connection:
+            row = self._remembered(connection, names)
+        return None if row is None else self._understood(row)
+
+    def candidates(self, fields: Fields) -> list[Sighting]:
+        """Rows that agree with these in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
+        with connect.reading(self._engine) as connection:
+            seen = (self._understood(row) for row in self._rows(connection, self._select.all))
+            return [sighting for sighting in seen if self._agreement(sighting.fields, fields) >= 2]
+
+    def keys(self, window: Window) -> set[str]:
+        """The keys of the window's rows. Raises Unreachable."""
+        reading = self.window(window)
+        return {sighting.key for sighting in reading.rows} | set(reading.unreadable)
+
+    # Writes
+
+    def change(self, key: str, expected: Fields, fields: Fields, names: Names, *, added: str | None = None) -> Sighting:
+        with connect.writing(self._engine) as connection:
+            row, before = self._held(connection, key)
+            if any(before.fields.get(name) != value for name, value in expected.items()):
+                raise Stale("the shop's row was edited since it was read")
+            wanted = {name: value for name, value in fields.items() if not self._stores(before, name, value)}
+            chosen = self._chosen(wanted)
+            self._refuse_damage(wanted, chosen, before, added)
+            self._execute(connection, chosen, row, laid_over(before.fields, wanted), names, added or wanted.get("job_notes"))
+            after = self._row(connection, row["key"])
+            if after is None and wanted.get("status") == CANCELLED:  # a soft delete: the SELECT no longer shows it
+                return replace(before, fields={**before.fields, "status": CANCELLED})
+            if after is None:
+                raise Stale("the shop's row went away while it was written; nothing was kept")
+            return self._understood(after)
+
+    def link(self, key: str, names: Names) -> Sighting:
+        if not self._profile.write.link:
+            raise Unsupported("the profile has no `link` statement: the shop's row cannot remember its booking at Repairy")
+        with connect.writing(self._engine) as connection:
+            row, before = self._held(connection, key)
+            if before.ref is not None and before.ref in (names.repairy_id, names.code):
+                return before
+            self._execute(connection, self._profile.write.link, row, before.fields, names, None)
+            after = self._row(connection, row["key"])
+            if after is None:
+                raise Stale("the shop's row went away while it was linked; nothing was kept")
+            return self._understood(after)
+
+    def create(self, fields: Fields, names: Names) -> Sighting:
+        fields = {"status": PENDING, **fields}
+        if not self._profile.write.create:
+            raise Unsupported("the profile has no [[write.create]] steps: new bookings cannot be put into the shop")
+        if fields["status"] not in self._profile.status.write:
+            raise Unsupported(f"status.write has no word for `{fields['status']}`: such a booking cannot be put into the shop")
+        self._refuse_long(fields)
+        try:
+            return self._created(fields, names)
+        except Rejected as error:
+            if error.code != connect.CLASH:
+                raise
+            return self._created(fields, names)  # somebody took the same number: the statement works out the next one
+
+    # One transaction's parts
+
+    def _created(self, fields: Fields, names: Names) -> Sighting:
+        with connect.writing(self._engine) as connection:
+            known = self._remembered(connection, names)
+            if known is None:
+                key = create.run(connection, self._profile.write.create, self._values(fields, names), fields.get("rego"))
+                known = self._row(connection, key) if key is not None else None
+            if known is None:
+                raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
+            return self._understood(known)
+
+    def _held(self, connection: sa.Connection, key: str) -> tuple[Row, Sighting]:
+        """The row, locked where the profile says how, and as it stands now. Raises Stale, NotSent."""
+        self._learn()
+        lock = self._profile.booking.lock
+        if any(statement.parameters(sql) != {"key"} for sql in lock):
+            carried = self._carried(key)
+        else:
+            carried = {"key": self._key(key)} if lock else {}
+        for sql in lock:
+            connection.execute(statement.clause(sql), create.bound(sql, carried)).close()
+        row = next(iter(self._by_key(connection, [key])), None)
+        if row is None:
+            raise Stale("the shop's row is no longer there")
+        before = self._understood(row)
+        if before.locked:
+            raise NotSent("the shop's program has locked this booking; tried again later")
+        return row, before
+
+    def _carried(self, key: str) -> Mapping[str, object]:
+        """The `x_…` of a row, read before its transaction: a read within would fix on some engines what the re-read sees."""
+        with connect.reading(self._engine) as connection:
+            row = next(iter(self._by_key(connection, [key])), None)
+        return Binder.old(row) if row else {}
+
+    def _execute(
+        self, connection: sa.Connection, statements: Iterable[str], row: Row, fields: Fields, names: Names, note: str | None
+    ) -> None:
+        known = {**self._values(fields, names), **Binder.old(row), "note": note}
+        for sql in statements:
+            result = connection.execute(statement.clause(sql), create.bound(sql, known))
+            compares = any(name.startswith("old_") for name in statement.parameters(sql))
+            if compares and not result.returns_rows and result.rowcount == 0:
+                raise Stale("the shop's row is not as it was read, so the statement changed nothing")
+
+    def _chosen(self, wanted: Fields) -> list[str]:
+        """The statements that write these fields. Raises Unsupported where one has none."""
+        names = {field: ability.statement_for(self._profile, field, value) for field, value in wanted.items()}
+        missing = [field if field != "status" else f"status {wanted['status']}" for field, name in names.items() if name is None]
+        if missing:
+            raise Unsupported(f"the profile has no statement that writes {', '.join(missing)}")
+        return [sql for name in PURPOSE if name in names.values() for sql in getattr(self._profile.write, name)]
+
+    def _refuse_damage(self, wanted: Fields, statements: Iterable[str], before: Sighting, added: str | None) -> None:
+        """Nothing longer than its column, and nothing that could not be read. Raises Rejected, Unsupported."""
+        appended = self.ability.append_notes and "job_notes" in wanted
+        self._refuse_long({**wanted, "job_notes": added or wanted["job_notes"]} if appended else wanted)
+        damaged = [mark.partition(":")[0] for mark in before.marks if mark.endswith(f":{UNDECODABLE}")]
+        for field in damaged:
+            if any(spelled(field, statement.parameters(sql)) for sql in statements):
+                raise Unsupported(f"{field} holds bytes that cannot be read in the shop, so nothing is written over it")
+
+    def _refuse_long(self, fields: Fields) -> None:
+        field = over_limit(fields, self._profile)
+        if field:
+            longest = self._profile.limits.lengths[field]
+            raise Rejected(f"{field} is over the {longest} characters that the shop takes; nothing was cut", code="too_long")
+
+    def _stores(self, before: Sighting, name: str, value: str | None) -> bool:
+        """Whether the row holds this value already: equal values are never written."""
+        current = whole_name(before.fields) if name == "name" else before.fields.get(name)
+        return value == current or (name == "starts_at" and self._binder.stored(value) == current)
+
+    def _values(self, fields: Fields, names: Names) -> dict[str, object]:
+        return self._binder.values(fields, names, self._clock.now(), str(uuid4()))
+
+    # Rows
+
+    def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
+        found: list[Sighting] = []
+        unreadable: list[str] = []
+        with connect.reading(self._engine) as connection:
+            for row in self._rows(connection, query):
+                try:
+                    found.append(self._reader.sighting(row))
+                except ValueError:
+                    unreadable.append(key_text(row["key"]))
+        stamps = [sighting.changed_at for sighting in found if sighting.changed_at]
+        kept = [s for s in found if window is None or inside(s.fields["starts_at"], window, self._zone)]
+        return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=unreadable)
+
+    def _cursor(self, cursor: str | None, stamps: list[str]) -> str | None:
+        """The latest stamp; one in the future, by somebody's wrong clock, would hide what comes until then."""
+        now = self._clock.now()
+        latest = max([*stamps, *([cursor] if cursor else [])], default=None)
+        if latest is None:
+            return None
+        return min(latest, now.astimezone(self._zone).date().isoformat() if times.is_day(latest) else times.iso(now))
+
+    def _rows(self, connection: sa.Connection, query: Query) -> Iterable[Row]:
+        for row in rows(connection, query):
+            self._key_type = self._key_type or type(row["key"])
+            yield row
+
+    def _by_key(self, connection: sa.Connection, keys: Iterable[str]) -> list[Row]:
+        """These rows; a key that is not of this shop's type is not there."""
+        values = [value for key in keys if (value := self._key(key)) is not None]
+        found = list(self._rows(connection, self._select.having("key", values))) if values else []
+        return [row for row in found if key_text(row["key"]) in keys]
+
+    def _row(self, connection: sa.Connection, key: object) -> Row | None:
+        return next(iter(self._rows(connection, self._select.having("key", [key]))), None)
+
+    def _learn(self) -> None:
+        """See one row, so that the type of keys is known; not within a write, where it would fix what the re-read sees."""
+        if self._key_type is None:
+            with connect.reading(self._engine) as connection:
+                next(iter(self._rows(connection, self._select.all.limit(1))), None)
+
+    def _key(self, key: str) -> object:
+        """A key in the type it was read in; None where it cannot be one, or where the shop has no rows at all."""
+        if self._key_type is None:
+            return None
+        try:
+            return key_value(key, self._key_type)
+        except (ValueError, ArithmeticError):
+            return None
+
+    def _remembered(self, connection: sa.Connection, names: Names) -> Row | None:
+        called = [name for name in (names.repairy_id, names.code) if name]
+        if not called or "repairy_ref" not in self._profile.columns:
+            return None
+        return next(iter(self._rows(connection, self._select.having("repairy_ref", called))), None)
+
+    def _understood(self, row: Row) -> Sighting:
+        try:
+            return self._reader.sighting(row)
+        except ValueError:
+            return Sighting(key_text(row["key"]), {}, locked=True, marks=(UNREADABLE,))
+
+    def _agreement(self, shown: Fields, sought: Fields) -> int:
+        """In how many of plate, start and phone two bookings agree; what is empty agrees with nothing."""
+        meant = {**sought, "starts_at": self._binder.stored(sought.get("starts_at"))}
+        pairs = ((canonical(name, shown.get(name)), canonical(name, meant.get(name))) for name in ("rego", "starts_at", "phone"))
+        return sum(one is not None and one == two for one, two in pairs)

@@ -1,0 +1,100 @@
+"""A live look at the shop's database: does the profile fit it, and which database is it. It reads, and never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from sync.ports import Clock
+from sync.shop import connect, statement
+from sync.shop.profile import Profile
+from sync.shop.select import Select
+from sync.shop.values import text
+
+
+def identity(connection: sa.Connection, profile: Profile) -> dict[str, str]:
+    """Each table that the statements name, with its columns in one line; "" says which database it is."""
+    inspector = sa.inspect(connection)
+    named = statement.words(" ".join([profile.booking.select, *(sql for _, sql in profile.statements())]))
+    tables = {"": f"{connection.dialect.name} {_database(connection.engine.url)}"}
+    others = (name for name in inspector.get_schema_names() if name.lower() in named and name != inspector.default_schema_name)
+    for schema in (None, *others):
+        for table in [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]:
+            if table.lower() in named:
+                columns = inspector.get_columns(table, schema)
+                tables[f"{schema}.{table}" if schema else table] = ", ".join(f"{c['name']} {_type(c['type'])}" for c in columns)
+    return tables
+
+
+def words(connection: sa.Connection, select: Select) -> dict[str, int]:
+    """Status words as stored, and how many rows have each."""
+    counts: dict[str, int] = {}
+    for row in connection.execute(select.words):
+        counts[text(row[0]) or ""] = counts.get(text(row[0]) or "", 0) + int(row[1])
+    return counts
+
+
+def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, clock: Clock) -> list[str]:
+    """What is wrong, a line each, its profile key first. Raises Unreachable where the database cannot be asked."""
+    with connect.reading(engine) as connection:
+        connection.exec_driver_sql("SELECT 1 FROM rdb$database" if engine.dialect.name == "firebird" else "SELECT 1")
+        faults = [*_dialect(engine, profile), *_select(connection, profile, select)]
+        if not faults:
+            faults = [*_words(connection, profile, select), *_session(connection, profile, zone, clock)]
+        return faults + [line for key, sql in profile.statements() if (line := _compiled(connection, key, sql))]
+
+
+def _dialect(engine: sa.Engine, profile: Profile) -> Iterator[str]:
+    same = ({"mysql", "mariadb"}, {engine.dialect.name})[engine.dialect.name not in ("mysql", "mariadb")]
+    if profile.dialects and same.isdisjoint(profile.dialects):
+        yield f"dialects: made for {', '.join(profile.dialects)}, but shop_url is {engine.dialect.name}"
+
+
+def _select(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
+    try:
+        shown = {name.lower() for name in connection.execute(select.none).keys()}  # noqa: SIM118 (a result is no dict)
+    except sa.exc.SQLAlchemyError as error:
+        connection.rollback()
+        yield f"booking.select: does not run: {connect.said(error)}"
+        return
+    for name in set(profile.columns) - shown:
+        yield f"booking.select: yields no column `{name}`"
+
+
+def _words(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
+    for stored, count in words(connection, select).items():
+        if stored.casefold() not in profile.words:
+            yield f'status.read: "{stored}" stands in {count} rows and is not listed'
+
+
+def _session(connection: sa.Connection, profile: Profile, zone: ZoneInfo, clock: Clock) -> Iterator[str]:
+    """MariaDB without zone tables keeps its own zone: say so where that is not the profile's."""
+    if connection.dialect.name not in ("mysql", "mariadb"):
+        return
+    offset = connection.exec_driver_sql("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())").scalar()
+    meant = clock.now().astimezone(profile.zone("", zone)).utcoffset()
+    if meant is not None and offset is not None and abs(meant.total_seconds() / 60 - float(offset)) > 1:
+        yield "timezone: the server's NOW() and TIMESTAMP columns are in another zone: load its zone tables, or set timezones"
+
+
+def _compiled(connection: sa.Connection, key: str, sql: str) -> str | None:
+    """What the engine says against a statement, asked without running it; nothing where it cannot be asked."""
+    if not statement.on_rows(sql) or connection.dialect.name not in ("sqlite", "postgresql", "mysql", "mariadb"):
+        return None
+    nothing: Mapping[str, object] = dict.fromkeys(statement.parameters(sql))
+    try:
+        connection.execute(statement.clause(f"EXPLAIN {sql}"), nothing).close()
+    except sa.exc.SQLAlchemyError as error:
+        connection.rollback()
+        return f"{key}: {connect.said(error)}"
+    return None
+
+
+def _database(url: sa.URL) -> str:
+    return (url.database or "").replace("\\", "/").rpartition("/")[2]
+
+
+def _type(kind: object) -> str:
+    return str(kind).lower()
