@@ -5,8 +5,9 @@ RULE: describes only; a schema here is exactly what is accepted, or says in word
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from sync.sandbox.operations import QUOTE_REQUIRED
@@ -80,13 +81,30 @@ def _operation(operation: str, path: str, partner: Partner) -> Schema:
 
 def _places(path: str, partner: Partner) -> list[Schema]:
     schemas: Mapping[str, Any] = {
-        "workshop_id": {"type": "string", "enum": list(partner.diary.workshops)},
+        "workshop_id": _workshop(partner),
         "status": {"type": "string", "enum": list(partner.shapes.path_words.values())},
     }
+    known = {"booking_id": partner.bookings, "reminder_id": partner.operations.reminders}
     return [
-        {"name": place, "in": "path", "required": True, "schema": schemas.get(place, ID.schema)}
+        {
+            "name": place,
+            "in": "path",
+            "required": True,
+            "schema": schemas.get(place, ID.schema),
+            **_examples(known.get(place, ())),
+        }
         for place in re.findall(r"\{(\w+)\}", path)
     ]
+
+
+def _workshop(partner: Partner) -> Schema:
+    return {"type": "string", "enum": list(partner.diary.workshops)}
+
+
+def _examples(ids: Iterable[str]) -> Schema:
+    """A few that exist, where there are any."""
+    shown = {each: {"value": each} for each in itertools.islice(ids, 3)}
+    return {"examples": shown} if shown else {}
 
 
 def _query(operation: str, partner: Partner) -> list[Schema]:
@@ -112,8 +130,8 @@ def _request(operation: str, partner: Partner) -> Schema:
         "update": _update_request,
         "set_status": _status_request,
         "quote": _quote_request,
-        "remind": lambda partner: _reminder_request(partner.shapes.tables["reminder"]),
-        "call_lead": lambda partner: _holding(partner.shapes.booking["workshop_id"], ID.schema),
+        "remind": _reminder_request,
+        "call_lead": lambda partner: _holding(partner.shapes.booking["workshop_id"], _workshop(partner)),
     }
     return bodies[operation](partner)
 
@@ -126,6 +144,7 @@ def _create_request(partner: Partner) -> Schema:
     shapes = partner.shapes
     required = shapes.required | {"workshop_id"}
     leaves = _fields(shapes, shapes.created, required) | _silence(shapes, "create") | _services(partner)
+    leaves[shapes.created["workshop_id"]] = _workshop(partner)
     return tree(leaves, {shapes.created[field] for field in required})
 
 
@@ -144,12 +163,14 @@ def _status_request(partner: Partner) -> Schema:
 
 def _quote_request(partner: Partner) -> Schema:
     names = {field: path for field, path in partner.shapes.tables["quote"].items() if field != "id"}
-    return tree(_fields(partner.shapes, names, QUOTE_REQUIRED), {names[field] for field in QUOTE_REQUIRED})
+    leaves = _fields(partner.shapes, names, QUOTE_REQUIRED) | {names["workshop_id"]: _workshop(partner)}
+    return tree(leaves, {names[field] for field in QUOTE_REQUIRED})
 
 
-def _reminder_request(names: Mapping[str, str]) -> Schema:
+def _reminder_request(partner: Partner) -> Schema:
+    names = partner.shapes.tables["reminder"]
     who = {names["customer_id"]: ID.schema, names["customer_phone"]: LOCAL_PHONE.schema}
-    where = {names["workshop_id"]: ID.schema}
+    where = {names["workshop_id"]: _workshop(partner)}
     return {"anyOf": [tree(where | who, {names["workshop_id"], name}) for name in who]}
 
 
@@ -186,18 +207,23 @@ def _responses(operation: str, shapes: Shapes) -> Schema:
     codes = {str(code) for kind in kinds for code in errors[kind]}
     failed = {"description": "refused", "content": {JSON_TYPE: {"schema": {"$ref": "#/components/schemas/Error"}}}}
     good: Schema = {"description": "done", "content": {JSON_TYPE: {"schema": _answer(operation, shapes)}}}
-    if operation == "create" and shapes.tables["answer"]["created_id"]:
-        good["links"] = _links(shapes)
+    links = _links(operation, shapes)
+    if links:
+        good["links"] = links
     return {"200": good, **dict.fromkeys(sorted(codes), failed), "5XX": failed}
 
 
-def _links(shapes: Shapes) -> Schema:
-    path = ".".join(filter(None, (shapes.tables["answer"]["envelope"], shapes.tables["answer"]["created_id"])))
-    found = "$response.body#/" + path.replace(".", "/")
-    return {
-        operation: {"operationId": operation, "parameters": {"booking_id": found}}
-        for operation in ("read", "update", "set_status")
+def _links(operation: str, shapes: Shapes) -> Schema:
+    """Where the id in an answer leads."""
+    tables = shapes.tables
+    leads: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
+        "create": (tables["answer"]["created_id"], "booking_id", ("read", "update", "set_status")),
+        "remind": (tables["reminder"]["id"], "reminder_id", ("reminder",)),
     }
+    path, place, operations = leads.get(operation, ("", "", ()))
+    found = "$response.body#/" + ".".join(filter(None, (tables["answer"]["envelope"], path))).replace(".", "/")
+    known = [each for each in operations if path and tables["operations"][each]]
+    return {each: {"operationId": each, "parameters": {place: found}} for each in known}
 
 
 def _answer(operation: str, shapes: Shapes) -> Schema:
