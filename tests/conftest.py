@@ -1,0 +1,150 @@
+"""Throw-away database servers on free loopback ports, one per test session and pytest-xdist worker.
+
+A server that is not installed: its tests are skipped with the line that installs it; where CI is set they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+import sqlalchemy as sa
+
+_ATTEMPTS = 3  # a free port may be taken by another worker before the server has it
+_STARTS_WITHIN = 30.0
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """An empty PostgreSQL server; its user may create databases."""
+    initdb = _newest_initdb() or _missing("PostgreSQL", "postgresql")
+    with _folder("postgres") as folder:
+        before = _as_user("postgres")
+        make = [initdb, "-D", folder / "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run([*before, *make], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        careless = [part for name in ("fsync", "synchronous_commit", "full_page_writes") for part in ("-c", f"{name}=off")]
+
+        def command(port: int) -> list[Any]:
+            listen = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
+            return [*before, initdb.with_name("postgres"), "-D", folder / "data", *listen, *careless]
+
+        with _server(command, "postgresql+psycopg://test@127.0.0.1:{port}/postgres", signal.SIGINT) as url:
+            yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """A MariaDB server with an empty database `shop`; its user may create others."""
+    server, install = _found("mariadbd"), _found("mariadb-install-db")
+    if server is None or install is None:
+        _missing("MariaDB", "mariadb-server")
+    user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with _folder(user) as folder:
+        make = [install, "--no-defaults", f"--user={user}", f"--datadir={folder}/data", "--skip-test-db"]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+        subprocess.run([*make, "--auth-root-authentication-method=normal"], check=True, **quiet)
+        opening = folder / "open.sql"
+        opening.write_text(
+            "CREATE DATABASE shop CHARACTER SET utf8mb4;\n"
+            "CREATE USER test@'127.0.0.1' IDENTIFIED BY 'test';\n"
+            "GRANT ALL ON *.* TO test@'127.0.0.1';\n"
+        )
+
+        def command(port: int) -> list[Any]:
+            paths = [f"--datadir={folder}/data", f"--tmpdir={folder}", f"--socket={folder}/s", f"--pid-file={folder}/pid"]
+            careless = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin"]
+            listen = ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={opening}", "--performance-schema=0"]
+            return [server, "--no-defaults", f"--user={user}", *paths, *listen, *careless]
+
+        with _server(command, "mariadb+pymysql://test:test@127.0.0.1:{port}/shop?charset=utf8mb4", signal.SIGTERM) as url:
+            yield url
+
+
+def _missing(server: str, package: str) -> NoReturn:
+    line = f"no {server} server: apt-get install {package}"
+    if os.environ.get("CI"):
+        pytest.fail(line)
+    pytest.skip(line)
+
+
+def _newest_initdb() -> Path | None:
+    """The newest one that Debian keeps beside the others, else the one on the path."""
+    kept = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4]))
+    found = shutil.which("initdb")
+    return kept[-1] if kept else Path(found) if found else None
+
+
+def _found(program: str) -> str | None:
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin")
+
+
+def _as_user(user: str) -> list[str]:
+    """What goes before a command so that it runs as the package's own user: database servers refuse to run as root."""
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"] if os.geteuid() == 0 else []
+
+
+@contextmanager
+def _folder(user: str) -> Iterator[Path]:
+    """A folder of that user's, with a short path: the name of a socket is limited to 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="rs-"))
+    try:
+        folder.chmod(0o755)
+        if os.geteuid() == 0:
+            shutil.chown(folder, user)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _server(command: Callable[[int], Sequence[Any]], form: str, stop: signal.Signals) -> Iterator[str]:
+    process, url = _started(command, form)
+    try:
+        yield url
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _started(command: Callable[[int], Sequence[Any]], form: str) -> tuple[subprocess.Popen[bytes], str]:
+    for _ in range(_ATTEMPTS):
+        port = _free_port()
+        process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if _answers(form.format(port=port), process):
+            return process, form.format(port=port)
+        process.kill()
+        process.wait()
+    pytest.fail(f"the server did not start in {_ATTEMPTS} attempts")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    end = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            engine.connect().close()
+            return True
+        except sa.exc.SQLAlchemyError:
+            time.sleep(0.05)
+    return False
