@@ -20,7 +20,7 @@ class Bucket:
         self._burst = max(1.0, rate) * self._gap - self._gap
         self._clock = clock
         self._lock = threading.Lock()
-        self._next = clock.monotonic()
+        self._next = clock.monotonic() - self._burst
 
     def take(self) -> None:
         """Wait until a call may go."""

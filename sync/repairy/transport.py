@@ -89,11 +89,15 @@ class Transport:
             raise NotSent("the request could not be written: check repairy.base_url, partner_id and the wire contract") from None
         self._deadline.start(self._timeout)
         try:
-            return self._received(request)
-        except (NotSent, Unknown):
-            raise
+            response = self._client.send(request, stream=True)
         except Exception as error:  # noqa: BLE001 (nothing foreign leaves the adapter)
-            raise _translated(error) from None
+            raise _translated(error, UNSENT, BROKEN) from None
+        try:
+            return self._received(response)
+        except Unknown:
+            raise
+        except Exception as error:  # noqa: BLE001
+            raise _translated(error, BROKEN) from None
 
     def close(self) -> None:
         self._client.close()
@@ -108,8 +112,7 @@ class Transport:
             method, self._base + path, headers={**fixed, **headers}, content=content, params=params or None, timeout=self._timeout
         )
 
-    def _received(self, request: httpx.Request) -> Reply:
-        response = self._client.send(request, stream=True)
+    def _received(self, response: httpx.Response) -> Reply:
         try:
             return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, self._body(response))
         finally:
@@ -130,15 +133,15 @@ class Transport:
 def _chunks(response: httpx.Response) -> Iterable[bytes]:
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise Unknown("the answer is compressed, which was not asked for")
-    return response.iter_raw()
+    return response.iter_bytes()
 
 
-def _translated(error: Exception) -> NotSent | Unknown:
-    """By the table; what is in neither counts as unknown."""
-    for table, kind in ((UNSENT, NotSent), (BROKEN, Unknown)):
+def _translated(error: Exception, *tables: Mapping[type[Exception], str]) -> NotSent | Unknown:
+    """By the tables; what is in none of them counts as unknown."""
+    for table in tables:
         for foreign, words in table.items():
             if isinstance(error, foreign):
-                return kind(words)
+                return NotSent(words) if table is UNSENT else Unknown(words)
     return Unknown("the call failed in a way that was not foreseen")
 
 
