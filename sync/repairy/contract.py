@@ -62,7 +62,7 @@ class Contract(tables.Table):
     @classmethod
     def parse(cls, mapping: Mapping[str, Any], source: str = "contract") -> Contract:
         """A whole contract from a mapping shaped like the TOML. Raises ConfigError with every problem."""
-        return _checked(mapping, lambda _: source)
+        return _checked(mapping, lambda _: source, source)
 
     def unconfirmed(self) -> list[tuple[str, Any]]:
         """What is assumed and not confirmed: dotted key and value, in the file's order."""
@@ -128,11 +128,7 @@ def load(site: Path | None = None, builtin: Path = CONFIG / "repairy-api.toml") 
     over = _toml(site) if site else {}
     if "assumed" in over:
         raise ConfigError(f"{site}: assumed: only the built-in contract says what is assumed; allowed is `confirmed`")
-    in_site = {key for key, _ in _leaves(over)}
-    return _checked(
-        _laid(base, over),
-        lambda key: str(site) if _touches(key, in_site) else str(builtin),
-    )
+    return _checked(_laid(base, over), lambda key: str(site if _holds(over, key) else builtin), str(site or builtin))
 
 
 def _toml(path: Path) -> dict[str, Any]:
@@ -169,17 +165,26 @@ def _listed(key: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(key, pattern) for pattern in patterns)
 
 
-def _touches(key: str, keys: set[str]) -> bool:
-    return key == "confirmed" or any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in keys)
+def _holds(table: Any, key: str) -> bool:
+    """Whether a dotted key, as far as there are tables to step into, stands in this file."""
+    for step in key.split("."):
+        if not isinstance(table, Mapping):
+            return True
+        if step not in table:
+            return False
+        table = table[step]
+    return True
 
 
-def _checked(mapping: Mapping[str, Any], source: Callable[[str], str]) -> Contract:
-    """The contract, or ConfigError with a line for each problem; `source` names the file that a key came from."""
+def _checked(mapping: Mapping[str, Any], source: Callable[[str], str], blamed: str) -> Contract:
+    """The contract, or ConfigError with a line for each problem; `source` names the file that a key came from.
+
+    For what is wrong together the site's file is blamed: the built-in one alone is right."""
     try:
         contract = Contract.model_validate(mapping)
     except ValidationError as error:
         raise ConfigError(*(_line(problem, source) for problem in error.errors(include_input=False, include_url=False))) from None
-    problems = [f"{source(key)}: {key}: {what}" for key, what in _contradictions(contract)]
+    problems = [f"{blamed}: {key}: {what}" for key, what in _contradictions(contract)]
     if problems:
         raise ConfigError(*problems)
     return contract
