@@ -86,7 +86,7 @@ def _named(shop: Sequence[Link], repairy: Sequence[Link]) -> list[tuple[Link, Li
     found, used = list[tuple[Link, Link]](), set[int]()
     for booking in repairy:
         row = by_reference.get(booking.repairy_ref) if booking.repairy_ref else None
-        row = row or by_memory.get(booking.repairy_id) or by_memory.get(booking.repairy_code)
+        row = row or by_memory.get(booking.repairy_id or "") or by_memory.get(booking.repairy_code or "")
         if row is not None and row.id not in used:
             used.add(row.id)
             found.append((row, booking))

@@ -291,7 +291,7 @@ class _Desk:
 
     def _odd_status(self) -> Outlook | None:
         for side in ("shop", "repairy"):
-            status = self.views[side].get("status")  # type: ignore[index]
+            status = self.views[side].get("status")
             if status == IGNORE:
                 return Outlook(stands=(Stand("waiting", "status", "the shop's status says to leave this row alone"),))
             if unmapped(status):

@@ -16,5 +16,5 @@ class Backoff:
     cap: float = 900.0
 
     def delay(self, attempts: int, luck: float) -> float:
-        full = min(self.cap, self.first * 2 ** min(max(attempts, 1) - 1, 30))
+        full = min(self.cap, self.first * 2.0 ** min(max(attempts, 1) - 1, 30))
         return full * (1.0 - luck / 2)

@@ -49,20 +49,21 @@ class Engine:
     def run(self) -> Result:
         """One pass. Raises LeaseLost, and Unreachable where the state itself cannot be used."""
         site, started = self.site, self.site.now()
-        self._open()
+        self.open()
         take_up(site)
-        if not self._same_shop():
+        if not self.check_shop():
             return Result(reached={"shop": False, "repairy": True})
         reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
         settled = settle(site)
         paired = pair_halves(site)
-        self._baseline(reached["shop"])
+        if reached["shop"]:
+            self.set_baseline()
         todo = plan(site, profile_changed=self._profile_changed(reached["shop"]))
         done = act(site, todo)
         self._record(started, done, reached)
         return Result(done, paired, settled, reached, todo)
 
-    def _open(self) -> None:
+    def open(self) -> None:
         """The desk as the configuration has it; leaving observe sets the baseline anew."""
         site, desk = self.site, self.site.state.desk(self.site.name)
         if desk.mode == "observe" and not site.observing:
@@ -74,14 +75,14 @@ class Engine:
             site.state.save_desk(desk)
         site.rules = replace(site.rules, baseline_at=stamp(desk.baseline_at) if desk.baseline_at else None)
 
-    def _baseline(self, reached: bool) -> None:
+    def set_baseline(self) -> None:
         """What the first good reading found is where this installation begins."""
         desk: Desk = self.site.state.desk(self.site.name)
-        if reached and desk.baseline_at is None:
+        if desk.baseline_at is None:
             self.site.state.save_desk(replace(desk, baseline_at=self.site.now()))
             self.site.rules = replace(self.site.rules, baseline_at=self.site.stamp())
 
-    def _same_shop(self) -> bool:
+    def check_shop(self) -> bool:
         """Once a process: the shop's tables are those that were pinned. Otherwise nothing is written, and why is said."""
         if self._looked:
             return True

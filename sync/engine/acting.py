@@ -65,7 +65,8 @@ def _act_on(site: Site, link: Link, actions: Sequence[Action]) -> list[Done]:
 
 def _must_wait(site: Site, action: Action) -> Stand | None:
     """The owner's switch and the hourly cap, read before each call."""
-    paused = site.state.desk(site.name).paused
+    orders = [one.value for one in site.state.decisions(site.name) if one.kind == "pause"]
+    paused = orders[-1] if orders else site.state.desk(site.name).paused
     if paused == "all" or (paused == "visible" and action.visible):
         return Stand("waiting", "paused", "paused: nothing is pushed until resume", site.stamp(timedelta(minutes=1)))
     if action.visible and site.state.visible_since(site.name, site.now() - timedelta(hours=1)) >= site.visible_per_hour:

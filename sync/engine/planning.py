@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,21 +25,18 @@ class Plan:
 
     work: list[tuple[Link, tuple[Action, ...]]] = field(default_factory=list)
     frozen: list[Frozen] = field(default_factory=list)
-
-    @property
-    def actions(self) -> list[Action]:
-        return [action for _, actions in self.work for action in actions]
+    held: list[tuple[Link, Action]] = field(default_factory=list)  # the actions of what is frozen
 
 
-def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False) -> Plan:
+def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False, only: Collection[int] | None = None) -> Plan:
     """Decide on every link that is due. `bulk`: a backfill, whose creates and links the guard lets pass, nothing visible."""
     busy = {intent.link_id: intent for intent in site.state.open_intents(site.name)}
     making = [intent for intent in busy.values() if intent.side == "shop" and intent.kind == "create"]
-    decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now())]
+    decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now()) if only is None or link.id in only]
     decided = [(link, _quiet(out) if bulk else out) for link, out in decided]
     frozen = _guarded(site, decided, bulk, profile_changed)
     held = {(link.id, action.signature): one for one in frozen for link, out in decided for action in out.actions if action in one.actions}
-    result = Plan(frozen=frozen)
+    result = Plan(frozen=frozen, held=[(link, action) for link, out in decided for action in out.actions if (link.id, action.signature) in held])
     stands: dict[int | None, Sequence[Standing]] = {}
     saves = []
     for link, out in decided:

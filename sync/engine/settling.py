@@ -100,7 +100,7 @@ def _not_made(site: Site, intent: Intent, link: Link, failure: SyncError) -> boo
         wait = getattr(failure, "retry_after", None) or site.backoff.delay(intent.looks + 1, site.luck())
         site.state.look_again(intent.op, site.now() + timedelta(seconds=wait))
         return False
-    site.state.finish(intent, "rejected", str(failure), link, error=str(failure), due_at=site.stamp())
+    site.state.finish(intent, "rejected", str(failure), site.state.save(link, error=str(failure)), due_at=site.stamp())
     return True
 
 

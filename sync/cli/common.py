@@ -1,0 +1,78 @@
+"""What every command shares: the global options, the opened program, and how results are printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sync import logs, settings
+from sync.errors import ConfigError
+from sync.wiring import App, opened
+
+HELD = 3
+Workshop = Annotated[str, typer.Option("--workshop", help="Only this workshop.", metavar="NAME")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options before the command."""
+
+    config: str
+    json: bool
+    verbose: bool
+
+    def load(self, *, need_secrets: bool = True) -> settings.Settings:
+        """Raises ConfigError with every problem at once."""
+        return settings.load(Path(self.config) if self.config else None, need_secrets=need_secrets)
+
+    @contextmanager
+    def app(self) -> Iterator[App]:
+        """The program over the configuration asked for."""
+        logs.configure(self.verbose)
+        with opened(self.load()) as app:
+            yield app
+
+    def say(self, result: dict[str, Any], *lines: str | Table) -> None:
+        """JSON, or plain lines and tables."""
+        if self.json:
+            sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
+            return
+        console = Console()
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=not isinstance(line, Table)) if isinstance(line, str) else console.print(line)
+
+
+def chosen(app: App, name: str) -> Sequence[settings.Workshop]:
+    """The workshops that --workshop leaves. Raises ConfigError naming those there are."""
+    try:
+        return app.workshops(name or None)
+    except KeyError:
+        known = ", ".join(workshop.name for workshop in app.settings.workshops)
+        raise ConfigError(f"--workshop {name}: there is no such workshop; allowed: {known}") from None
+
+
+def table(title: str, *columns: str) -> Table:
+    """One look for all tables."""
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for column in columns:
+        made.add_column(column)
+    return made
+
+
+def rows(title: str, entries: Sequence[dict[str, Any]]) -> list[str | Table]:
+    """Waiting, noted or held, for people; nothing where there is none."""
+    if not entries:
+        return []
+    made = table(title, "id", "reference", "shop", "Repairy", "why", "since")
+    for one in entries:
+        made.add_row(one["id"], one["reference"] or "", one["shop_key"] or "", one["repairy_id"] or "", one["reason"], one["since"])
+    return [made]

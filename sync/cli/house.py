@@ -1,0 +1,95 @@
+"""Commands about the installation: check, contract, migrate, demo, sandbox."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sync import logs
+from sync.check import check as checked
+from sync.cli.common import Asked, Workshop, chosen, table
+from sync.repairy import contract as wire
+from sync.state import migrate as migrations
+
+
+def add(app: typer.Typer) -> None:
+    for command in (check, contract, migrate, demo, sandbox):
+        app.command()(command)
+
+
+def check(
+    context: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="Only what lies on this machine.")] = False,
+    workshop: Workshop = "",
+) -> None:
+    """Configuration, profile, contract, both connections, state; says what to do about each finding.
+
+    Example: repairy-sync check --offline
+    """
+    asked: Asked = context.obj
+    with asked.app() as app:
+        findings = checked(app, list(chosen(app, workshop)), offline=offline)
+    made = table("", "", "about", "finding")
+    for one in findings:
+        made.add_row({"good": "ok", "warning": "!", "error": "STOP"}[one.level], one.about, one.says)
+    asked.say({"findings": [vars(one) for one in findings]}, made)
+    if any(one.level == "error" for one in findings):
+        raise typer.Exit(1)
+
+
+def contract(context: typer.Context) -> None:
+    """What is assumed about the Partner API and not yet confirmed, each with its line in the wire contract.
+
+    Example: repairy-sync contract
+    """
+    asked: Asked = context.obj
+    facts = wire.load(asked.load(need_secrets=False).repairy.contract).unconfirmed()
+    made = table(f"{len(facts)} facts are assumed; ask Repairy Support, then correct or confirm them in your contract", "line", "assumed")
+    for key, value in facts:
+        made.add_row(key, str(value))
+    asked.say({"assumed": [{"key": key, "value": value} for key, value in facts]}, made)
+
+
+def migrate(context: typer.Context) -> None:
+    """Bring the state database up to date, after a backup. Done at start too.
+
+    Example: repairy-sync migrate
+    """
+    asked: Asked = context.obj
+    with asked.app() as app:
+        steps = app.migrate()
+        revision = migrations.current(app.state_url)
+    asked.say({"steps": steps, "revision": revision}, *(steps or [f"nothing to do: the state is at {revision}"]))
+
+
+def demo(
+    context: typer.Context,
+    serve: Annotated[bool, typer.Option("--serve", help="Keep it running, with the addresses printed.")] = False,
+) -> None:
+    """The whole thing on embedded defaults: plays a workshop's morning and verifies that both sides agree.
+
+    Example: repairy-sync demo --serve
+    """
+    from sync.demo import run_demo
+
+    raise typer.Exit(run_demo(serve, lambda line: sys.stdout.write(line + "\n") and sys.stdout.flush()))
+
+
+def sandbox(
+    context: typer.Context,
+    contract_file: Annotated[str, typer.Option("--contract", help="A wire contract of your own.", metavar="FILE")] = "",
+    host: str = "127.0.0.1",
+    port: int = 8790,
+    webhook_url: Annotated[str, typer.Option(help="Where its webhooks go.", metavar="URL")] = "",
+) -> None:
+    """The Partner API stand-in alone, with a page to book as a customer and fault switches.
+
+    Example: repairy-sync sandbox --webhook-url http://127.0.0.1:8781/webhooks/repairy
+    """
+    from sync.sandbox.server import serve
+
+    logs.configure(context.obj.verbose)
+    serve(Path(contract_file) if contract_file else None, host, port, webhook_url)

@@ -1,0 +1,228 @@
+"""Wiring: settings in, the working program out. The only place that knows both the engine and the adapters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import time
+
+from sync import logs
+from sync.core.guard import Limits
+from sync.core.plan import Rules
+from sync.engine import Engine
+from sync.engine.site import Journal, Site
+from sync.errors import SyncError
+from sync.machine import SystemClock, Threads
+from sync.ports import Clock, Fan
+from sync.repairy import contract as wire
+from sync.repairy.client import Client
+from sync.settings import Settings, Workshop
+from sync.share import CONFIG
+from sync.shop import profile as profiles
+from sync.shop.store import ShopStore
+from sync.state import migrate
+from sync.state.database import sqlite_file
+from sync.state.journal import MappingJournal
+from sync.state.lease import Lease, acquire
+from sync.state.store import StateStore
+
+IN_MEMORY = "sqlite://"
+
+
+class NoJournal:
+    """For passes that write nothing."""
+
+    def append(self, **facts: object) -> None:
+        """Nothing is remembered."""
+
+
+@dataclass
+class Bridge:
+    """One workshop, ready to work: what the daemon and the commands call."""
+
+    name: str
+    engine: Engine
+    shop: ShopStore
+    state: StateStore
+    lease: Lease | None
+    ending: threading.Event
+
+    def tick(self) -> None:
+        """One pass, and on while there is more to do at once. Raises SyncError."""
+        for _ in range(20):
+            if not self.engine.run().moved or self.ending.is_set():
+                return
+
+    def stop(self) -> None:
+        """The pass ends after the call in hand."""
+        self.ending.set()
+
+    def renew(self) -> None:
+        """Keeps the lease. Raises LeaseLost, Unreachable."""
+        if self.lease is not None:
+            self.lease.renew()
+
+    def close(self) -> None:
+        self.shop.close()
+        if self.lease is not None:
+            self.lease.release()
+
+
+class App:
+    """Everything that one process opens, closed together."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.log = logs.get("repairy-sync")
+        self.contract = wire.load(settings.repairy.contract)
+        self.profiles = {one.name: profiles.load(one.profile_path, CONFIG / "profiles") for one in settings.workshops}
+        self.state_url = settings.state.url.render_as_string(hide_password=False)
+        self.state = StateStore(self.state_url, self.clock)
+        self.client = self._client()
+        self.threads = Threads(settings.repairy.concurrency)
+
+    def _client(self) -> Client:
+        repairy, secrets = self.settings.repairy, self.settings.secrets
+        return Client(
+            str(repairy.base_url),
+            repairy.partner_id,
+            secrets.app_key.get_secret_value(),
+            secrets.app_secret.get_secret_value(),
+            self.contract,
+            self.clock,
+            timeout=repairy.timeout.total_seconds(),
+            requests_per_second=repairy.requests_per_second,
+            ca_bundle=str(repairy.ca_bundle or ""),
+            connections=repairy.concurrency,
+        )
+
+    def migrate(self) -> list[str]:
+        """Bring the state up to date, after a backup. Raises Unreachable, ConfigError."""
+        file = sqlite_file(self.state_url)
+        return migrate.upgrade(self.state_url, backups=file.parent / "backups" if file else None, keep=self.settings.state.backups)
+
+    def workshops(self, name: str | None = None) -> Sequence[Workshop]:
+        """All, or the one named. Raises ConfigError."""
+        return [self.settings.workshop(name)] if name else self.settings.workshops
+
+    @contextmanager
+    def bridges(self, names: Sequence[Workshop], holder: str) -> Iterator[list[Bridge]]:
+        """These workshops, their leases held by `holder` (a command). Raises LeaseHeld naming who has one."""
+        opened: list[Bridge] = []
+        try:
+            for workshop in names:
+                lease = acquire(self.state_url, workshop.name, holder, self.clock)
+                opened.append(self._bridge(workshop, self.state.under(lease), lease, self._journal(), self.threads))
+            yield opened
+        finally:
+            for bridge in opened:
+                bridge.close()
+
+    @contextmanager
+    def rehearsal(self, workshop: Workshop) -> Iterator[Bridge]:
+        """One workshop on a copy of the state, in observe: a pass that writes nothing at all."""
+        state = self.state.copy(workshop.name)
+        bridge = self._bridge(workshop, state, None, NoJournal(), self.threads, mode="observe")
+        try:
+            yield bridge
+        finally:
+            bridge.close()
+            state.close()
+
+    @contextmanager
+    def looking(self, workshop: Workshop) -> Iterator[Site]:
+        """A workshop as the state has it now: for those who only look. Neither side is asked, nothing is written."""
+        state = self.state.copy(workshop.name)
+        bridge = self._bridge(workshop, state, None, NoJournal(), self.threads)
+        try:
+            yield bridge.engine.site
+        finally:
+            bridge.close()
+            state.close()
+
+    def close(self) -> None:
+        self.threads.close()
+        self.client.close()
+        self.state.close()
+
+    def _journal(self) -> Journal:
+        return MappingJournal(self.settings.state.journal_path)
+
+    def shop(self, workshop: Workshop) -> ShopStore:
+        """The workshop's database; the password is part of the address by now."""
+        url = self.settings.shop_database(workshop)
+        return ShopStore(url, self.profiles[workshop.name], workshop.zone, workshop.id, self.clock)
+
+    def _bridge(
+        self, workshop: Workshop, state: StateStore, lease: Lease | None, journal: Journal, fan: Fan, mode: str | None = None
+    ) -> Bridge:
+        shop, ending = self.shop(workshop), threading.Event()
+        settings = self.settings
+        site = Site(
+            name=workshop.name,
+            id=workshop.id,
+            prefix=workshop.reference_prefix,
+            rules=self._rules(workshop, mode or settings.mode),
+            shop=shop,
+            repairy=self.client.workshop(workshop.id, workshop.zone),
+            state=state,
+            clock=self.clock,
+            fan=fan,
+            log=self.log,
+            journal=journal,
+            limits=Limits(settings.safety.max_share, settings.safety.max_count, settings.safety.min_count),
+            quarantine=settings.repairy.quarantine,
+            poll=settings.schedule.repairy,
+            polls=max(8, int(settings.repairy.requests_per_second * settings.schedule.repairy.total_seconds())),
+            sweep=time.fromisoformat(settings.schedule.sweep),
+            past=settings.schedule.window_past,
+            future=settings.schedule.window_future,
+            visible_per_hour=settings.safety.visible_per_hour,
+            profile_digest=self._digest(workshop),
+            stopping=ending.is_set,
+        )
+        return Bridge(workshop.name, Engine(site), shop, state, lease, ending)
+
+    def _rules(self, workshop: Workshop, mode: str) -> Rules:
+        safety = self.settings.safety
+        return Rules(
+            policy=workshop.policy.model_dump(),
+            zone=workshop.zone,
+            visible=frozenset(safety.visible),
+            settle=safety.settle,
+            freshness=safety.freshness,
+            missing=safety.missing_row,
+            mode=mode,
+        )
+
+    def _digest(self, workshop: Workshop) -> str:
+        """What tells that the profile or the wire contract was edited: what they mean, not how they are laid out."""
+        facts = [repr(self.profiles[workshop.name]), repr(self.contract)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock | None = None) -> Iterator[App]:
+    """The program, closed at the end. Raises ConfigError."""
+    app = App(settings, clock)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def known(app: App, ref: str, workshop: str | None):  # type: ignore[no-untyped-def]
+    """The one link that a person means by REF. Raises SyncError saying what to do."""
+    found = app.state.find(ref, workshop)
+    live = [link for link in found if link.state != "closed"] or found
+    if len(live) == 1:
+        return live[0]
+    if not live:
+        raise SyncError(f"no booking is known as {ref}; a reference, shop key, Repairy id or code, or the id of a hold is meant")
+    names = ", ".join(sorted({f"{link.reference or link.repairy_id} ({link.workshop})" for link in live}))
+    raise SyncError(f"{ref} means more than one booking: {names}; name one of these, or add --workshop")
