@@ -31,7 +31,19 @@ def postgres_url() -> Iterator[str]:
     initdb = _newest_initdb() or _missing("PostgreSQL", "postgresql")
     with _folder("postgres") as folder:
         before = _as_user("postgres")
-        make = [initdb, "-D", folder / "data", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+        make: list[Any] = [
+            initdb,
+            "-D",
+            folder / "data",
+            "-U",
+            "test",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+        ]
         subprocess.run([*before, *make], check=True, stdout=subprocess.DEVNULL, cwd=folder)
         careless = [part for name in ("fsync", "synchronous_commit", "full_page_writes") for part in ("-c", f"{name}=off")]
 

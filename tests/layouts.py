@@ -16,14 +16,16 @@ WHERE b.kind = 'job'
 """
 _STATUS = "(SELECT id FROM statuses WHERE name = {})"
 
+_OURS = {"pending": "Booked", "processing": "In progress", "done": "Finished", "cancelled": "Cancelled"}
+
 DEMO: dict[str, Any] = {
     "name": "Demo layout",
     "timezone": "workshop",
     "limits": {"job_notes": 200},
     "booking": {"select": SELECT},
     "status": {
-        "read": {"Booked": "pending", "In progress": "processing", "Finished": "done", "Cancelled": "cancelled", "Lunch": "ignore"},
-        "write": {"pending": "Booked", "processing": "In progress", "done": "Finished", "cancelled": "Cancelled"},
+        "read": {stored: ours for ours, stored in _OURS.items()} | {"Lunch": "ignore"},
+        "write": _OURS,
     },
     "write": {
         "set_status": f"UPDATE bookings SET status_id = {_STATUS.format(':status')}, modified = :now"
@@ -37,7 +39,8 @@ DEMO: dict[str, Any] = {
         "create": [
             {
                 "set": "customer_id",
-                "find": ["SELECT c.id, v.plate FROM customers c LEFT JOIN vehicles v ON v.customer_id = c.id WHERE c.phone = :phone"],
+                "find": "SELECT c.id, v.plate FROM customers c LEFT JOIN vehicles v ON v.customer_id = c.id"
+                " WHERE c.phone = :phone",
                 "insert": "INSERT INTO customers (name, phone, email) VALUES (:name, :phone, :email)",
             },
             {
@@ -47,9 +50,9 @@ DEMO: dict[str, Any] = {
             },
             {
                 "set": "key",
-                "insert": "INSERT INTO bookings (customer_id, vehicle_id, status_id, kind, dropoff, pickup, work, notes, online_ref,"
-                f" modified) VALUES (:customer_id, :vehicle_id, {_STATUS.format(':status')}, 'job', :starts_at, :ends_at,"
-                " :description, :job_notes, :repairy_id, :now)",
+                "insert": "INSERT INTO bookings (customer_id, vehicle_id, status_id, kind, dropoff, pickup, work, notes,"
+                f" online_ref, modified) VALUES (:customer_id, :vehicle_id, {_STATUS.format(':status')}, 'job', :starts_at,"
+                " :ends_at, :description, :job_notes, :repairy_id, :now)",
             },
         ],
     },
@@ -74,9 +77,10 @@ def demo_tables(metadata: sa.MetaData) -> None:
     sa.Table(
         "bookings", metadata,
         sa.Column("id", sa.Integer, primary_key=True), sa.Column("customer_id", sa.ForeignKey("customers.id"), nullable=False),
-        sa.Column("vehicle_id", sa.ForeignKey("vehicles.id")), sa.Column("status_id", sa.ForeignKey("statuses.id"), nullable=False),
-        sa.Column("kind", sa.String(10), nullable=False), sa.Column("dropoff", sa.DateTime), sa.Column("pickup", sa.DateTime),
-        sa.Column("work", sa.String(200)), sa.Column("notes", sa.String(400)), sa.Column("online_ref", sa.String(40), unique=True),
+        sa.Column("vehicle_id", sa.ForeignKey("vehicles.id")),
+        sa.Column("status_id", sa.ForeignKey("statuses.id"), nullable=False), sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("dropoff", sa.DateTime), sa.Column("pickup", sa.DateTime), sa.Column("work", sa.String(200)),
+        sa.Column("notes", sa.String(400)), sa.Column("online_ref", sa.String(40), unique=True),
         sa.Column("in_use", sa.Integer), sa.Column("modified", sa.DateTime),
     )  # fmt: skip
 

@@ -13,6 +13,9 @@ from sync.shop.profile import Profile
 from sync.shop.select import Select
 from sync.shop.values import text
 
+_MARIA = {"mysql", "mariadb"}
+_OWN_TIMES = {"now", "current_timestamp", "localtime", "sysdate", "curdate", "curtime", "unix_timestamp", "from_unixtime"}
+
 
 def identity(connection: sa.Connection, profile: Profile) -> dict[str, str]:
     """Each table that the statements name, with its columns in one line; "" says which database it is."""
@@ -31,8 +34,8 @@ def identity(connection: sa.Connection, profile: Profile) -> dict[str, str]:
 def words(connection: sa.Connection, select: Select) -> dict[str, int]:
     """Status words as stored, and how many rows have each."""
     counts: dict[str, int] = {}
-    for row in connection.execute(select.words):
-        counts[text(row[0]) or ""] = counts.get(text(row[0]) or "", 0) + int(row[1])
+    for stored, rows in (tuple(row) for row in connection.execute(select.words)):
+        counts[text(stored) or ""] = counts.get(text(stored) or "", 0) + int(rows)
     return counts
 
 
@@ -47,7 +50,7 @@ def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, 
 
 
 def _dialect(engine: sa.Engine, profile: Profile) -> Iterator[str]:
-    same = ({"mysql", "mariadb"}, {engine.dialect.name})[engine.dialect.name not in ("mysql", "mariadb")]
+    same = _MARIA if engine.dialect.name in _MARIA else {engine.dialect.name}
     if profile.dialects and same.isdisjoint(profile.dialects):
         yield f"dialects: made for {', '.join(profile.dialects)}, but shop_url is {engine.dialect.name}"
 
@@ -70,8 +73,11 @@ def _words(connection: sa.Connection, profile: Profile, select: Select) -> Itera
 
 
 def _session(connection: sa.Connection, profile: Profile, zone: ZoneInfo, clock: Clock) -> Iterator[str]:
-    """MariaDB without zone tables keeps its own zone: say so where that is not the profile's."""
-    if connection.dialect.name not in ("mysql", "mariadb"):
+    """MariaDB without zone tables keeps its own zone: said where the profile depends on it and it is another."""
+    if connection.dialect.name not in _MARIA:
+        return
+    used = statement.words(" ".join([profile.booking.select, *(sql for _, sql in profile.statements())]))
+    if used.isdisjoint(_OWN_TIMES) and not any(" timestamp" in line for line in identity(connection, profile).values()):
         return
     offset = connection.exec_driver_sql("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())").scalar()
     meant = clock.now().astimezone(profile.zone("", zone)).utcoffset()
