@@ -134,7 +134,7 @@ def _secrets(raw: Raw, file: Path, environ: Mapping[str, str], needed: bool) -> 
     folder = named if isinstance(named, str) and named else environ.get("CREDENTIALS_DIRECTORY")
     webhooks = value(raw, "webhooks", "public_url") or value(raw, "webhooks", "relay")
     required = (*secrets.ALWAYS, *secrets.WEBHOOK[: 1 if webhooks else 0]) if needed else ()
-    return secrets.find(file.absolute().parent / Path(folder).expanduser() if folder else None, environ, _names(raw), required)
+    return secrets.find(file.absolute().parent / folder if folder else None, environ, _names(raw), required)
 
 
 def _names(raw: Raw) -> list[str]:

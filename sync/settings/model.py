@@ -6,6 +6,8 @@ stands here as it would in the file. A `description` is the comment in the sampl
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -41,7 +43,7 @@ def _folder() -> Path:
 
 
 def _placed(value: str) -> Path | None:
-    return _folder() / Path(value).expanduser() if value else None
+    return _folder() / value if value else None
 
 
 def _placed_url(url: URL) -> URL:
@@ -51,17 +53,16 @@ def _placed_url(url: URL) -> URL:
 
 
 def _profile(value: str) -> Path:
-    if value.isidentifier() or value.replace("-", "_").isidentifier():
-        found = CONFIG / "profiles" / f"{value}.toml"
-        if not found.is_file():
-            there = ", ".join(sorted(path.stem for path in found.parent.glob("*.toml"))) or "none"
-            raise ValueError(f'no built-in profile has this name (there are: {there}); a file of yours ends in ".toml"')
-        return found
-    return _folder() / Path(kinds.text(value)).expanduser()
+    if not re.fullmatch(r"[\w-]+", value):
+        return _folder() / kinds.text(value)
+    built_in = {path.stem: path for path in sorted((CONFIG / "profiles").glob("*.toml"))}
+    if value not in built_in:
+        raise ValueError(f'no built-in profile has this name (there are: {", ".join(built_in)}); a file of yours ends in ".toml"')
+    return built_in[value]
 
 
 def _existing(path: Path | None) -> Path | None:
-    if path and not path.is_file():
+    if path and not os.path.isfile(path):  # unlike Path's, it takes any text
         raise ValueError("no such file")
     return path
 

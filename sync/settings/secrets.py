@@ -73,17 +73,18 @@ def find(folder: Path | None, environ: Mapping[str, str], workshops: Iterable[st
     given = {name: SecretStr(value) for name, value in (in_files | in_environ).items()}
     for name in required:
         if name not in given and name not in dict(problems):
-            file = f"a file of this name in {folder}" if folder else "a file of this name in secrets_dir"
-            problems.append((name, f"missing; give it as {file}, or as {variable(name)}"))
+            there = "secrets_dir" if folder is None or "secrets_dir" in dict(problems) else folder
+            problems.append((name, f"missing; give it as a file of this name in {there}, or as {variable(name)}"))
     return Found(Secrets(given), tuple(sorted(problems)))
 
 
 def _read(folder: Path, known: Iterable[str], problems: list[tuple[str, str]], needed: bool) -> Iterator[tuple[str, str]]:
     try:
         files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         if needed:
-            problems.append(("secrets_dir", f"cannot be read: {error.strerror}: {folder}"))
+            why = getattr(error, "strerror", "not a path")
+            problems.append(("secrets_dir", f"cannot be read: {why}; a relative path begins at this file"))
         return
     for path in files:
         problem, value = _value(path, known)

@@ -524,9 +524,8 @@ def test_secrets_may_be_absent_where_nothing_is_sent(folder: Path) -> None:
 
 
 def test_a_missing_folder_is_an_error(folder: Path) -> None:
-    assert problems(folder, {"secrets_dir": "nowhere"}) == [
-        f"secrets_dir: cannot be read: No such file or directory: {folder}/nowhere"
-    ]
+    line = "secrets_dir: cannot be read: No such file or directory; a relative path begins at this file"
+    assert problems(folder, {"secrets_dir": "nowhere"}) == [line]
 
 
 @pytest.mark.parametrize(("mode", "refused"), [(0o600, False), (0o640, False), (0o440, False), (0o604, True), (0o602, True)])
@@ -603,7 +602,7 @@ def test_no_message_repeats_a_value(place: str, value: Any, folder: Path) -> Non
 
 HOSTILE = [
     *(f'"{CANARY}"', f'"x:{CANARY}@y"', f'"https://u:{CANARY}@example.com"', '"\\u0000"', '"' + "9" * 400 + 'd"'),
-    *("-1", "true", "[]", "{}", "nan", "1e400", "2026-03-05", "[[]]"),
+    *('"' + "x" * 400 + '"', '"~nobody/x"', "-1", "true", "[]", "{}", "nan", "1e400", "2026-03-05", "[[]]"),
 ]
 
 
@@ -640,6 +639,6 @@ def test_fuzzed_configuration_loads_or_is_refused(count: int, folder: Path) -> N
         environ = {name: value for name, value in GIVEN.items() if chance.random() < 0.9}
         refused += (found := refusal(load, file, environ)) is not None
         lines = found.problems if found else ()
-        assert CANARY not in "".join(lines), f"seed {seed}"
+        assert CANARY not in "".join(lines).replace(f"workshops.{CANARY}.", ""), f"seed {seed}"  # a workshop's name may be told
         assert all(line.startswith((str(file), "environment: ")) for line in lines), f"seed {seed}"
     assert count // 4 < refused < count
