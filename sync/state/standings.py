@@ -86,12 +86,13 @@ def _update(connection: sa.Connection, changed: Iterable[Standing]) -> None:
         connection.execute(_T.update().where(_T.c.id == one.id).values(**tables.values(one)))
 
 
-def _close(connection: sa.Connection, ids: Iterable[str], at: datetime, by: str) -> None:
-    for id in ids:
-        connection.execute(_T.update().where(_T.c.id == id, _OPEN).values(closed_at=at, closed_by=by))
+def _close(connection: sa.Connection, ids: Sequence[str], at: datetime, by: str) -> None:
+    if ids:
+        closed = _T.update().where(_T.c.id == sa.bindparam("_id"), _OPEN).values(closed_at=at, closed_by=by)
+        connection.execute(closed, [{"_id": id} for id in ids])
 
 
-def _insert(connection: sa.Connection, fresh: Sequence[Standing]) -> None:
+def _insert(connection: sa.Connection, fresh: Iterable[Standing]) -> None:
     for one in fresh:
         connection.execute(_T.insert().values(**{**tables.values(one), "id": _free_id(connection, one)}))
 

@@ -1,7 +1,7 @@
 """The state store: every statement on the state database by name, each one transaction.
 
 The statements stand beside their tables: `links`, `intents` (the journal), `standings` (table `hold`), `inbox`
-(webhook events), `desk` (sources, desk, decisions, runs). Here: opening, closing, copying.
+(webhook events), `desk` (sources, desk, decisions, runs), `upkeep` (forgetting). Here: opening, closing, copying.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from sync.errors import Unreachable
 from sync.ports import Clock
 from sync.state import tables
 from sync.state.database import Database, Fence, sqlite_file
-from sync.state.inbox import Inbox
+from sync.state.upkeep import Upkeep
 
 
-class StateStore(Inbox):
+class StateStore(Upkeep):
     """What the program remembers, at `url`; `sqlite://` is an empty one in memory. Safe to use from any thread.
 
     Everything may raise Unreachable; every write, LeaseLost where `workshop_lease` (also `fence`) is given and was lost.
@@ -29,7 +29,7 @@ class StateStore(Inbox):
     def under(self, lease: Fence) -> StateStore:
         """This store for the lease's holder: the same connections, its own fence."""
         other = StateStore.__new__(StateStore)
-        Inbox.__init__(other, self.database, self.clock, lease)
+        Upkeep.__init__(other, self.database, self.clock, lease)
         return other
 
     def ready(self) -> None:
@@ -58,13 +58,17 @@ class StateStore(Inbox):
 
 _PROBE = {"workshop": "", "counts": {}, "error": ""}
 _ROWS = 1000
+_AS_IT_IS = (sa.Integer, sa.Boolean)
 
 
 def _copy_rows(here: sa.Connection, there: sa.Connection, table: sa.Table, workshop: str | None) -> None:
-    """Row by row as stored; a column that the source does not have yet is refused with what to do."""
-    missing = set(table.c.keys()) - {column["name"] for column in sa.inspect(here).get_columns(table.name)}
-    if missing:
+    """Row by row as stored, JSON as its text: nothing is decoded on the way, which makes it several times faster."""
+    names = [one.name for one in table.c]
+    present = {column["name"] for column in sa.inspect(here).get_columns(table.name)}
+    if not present.issuperset(names):
         raise Unreachable("the state database is older than this program: run repairy-sync migrate first")
-    wanted = sa.true() if workshop is None else table.c.workshop == workshop
-    for rows in here.execute(sa.select(table).where(wanted)).mappings().partitions(_ROWS):
-        there.execute(table.insert(), [dict(row) for row in rows])
+    plain = sa.table(table.name, *[sa.column(name) for name in names])
+    stored = [plain.c[one.name] if isinstance(one.type, _AS_IT_IS) else sa.cast(plain.c[one.name], sa.Text) for one in table.c]
+    wanted = sa.true() if workshop is None else plain.c.workshop == workshop
+    for rows in here.execute(sa.select(*stored).where(wanted)).partitions(_ROWS):
+        there.execute(plain.insert(), [dict(zip(names, row, strict=True)) for row in rows])

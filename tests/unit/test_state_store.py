@@ -424,6 +424,58 @@ def test_runs_are_kept_newest_first(store: StateStore) -> None:
     assert [run.counts["actions"] for run in store.last_runs("north", 2)] == [2, 1]
 
 
+# --- forgetting ---
+
+
+def test_what_is_erased_keeps_no_personal_data_and_what_went_once_for_ever(url: str, tmp_path: Path) -> None:
+    """Nothing of the customer is left in the rows, nor in the bytes of the file; reference, times and visible kinds stay."""
+    store = StateStore(url, _Noon())
+    person = {"status": "done", "starts_at": "2026-03-05T22:00:00Z", "name": "Customer One", "phone": "0400000001"}
+    link = store.add(
+        "north", reference="N-1", shop=person, repairy_base=person, visible={"done"}, refused={"repairy.name": "Customer One"}
+    )
+    store.intend(intent("op1", link, before=person, after=person, shop=person, context={"bound": person, "visible": ["done"]}))
+    link = store.finish(intent("op1", link), "accepted", "refused 0400000001", link)
+    store.stand("north", link.id, [standing("a", details={"name": "Customer One"})])
+    erased = store.erase(link, state="closed")
+    assert store.link(link.id) == erased
+    assert (erased.reference, erased.visible, erased.state) == ("N-1", {"done"}, "closed")
+    assert erased.shop == {"status": "done", "starts_at": "2026-03-05T22:00:00Z"}
+    assert store.intents(link.id)[0].context == {"visible": ["done"]}
+    store.close()
+    left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"Customer One" not in left
+    assert b"0400000001" not in left
+
+
+def test_a_link_that_changed_meanwhile_is_not_erased(store: StateStore) -> None:
+    link = store.add("north", shop={"name": "Customer One"})
+    store.intend(intent("op1", link))
+    store.save(link, error="news")
+    with pytest.raises(Conflict):
+        store.erase(link)
+    assert store.intents(link.id) == [intent("op1", link)]
+
+
+def test_only_what_ended_long_ago_is_dropped(store: StateStore) -> None:
+    """Open holds, parked and unsettled events, decisions not taken and all links stay, however old."""
+    store.stand("north", None, [standing("open"), standing("closed")])
+    store.stand("north", None, [standing("open")])
+    for name in ("settled", "waits"):
+        store.add_event(Event(name, "created", "R1", None, NOON), "north")
+    store.settle_event(["settled"])
+    store.take(store.decide("north", "pause", "", "all"))
+    waits = store.decide("north", "resume", "", "all")
+    store.record_run("north", NOON, NOON, {})
+    store.prune(NOON)
+    assert store.event_seen("settled"), "what ended at that moment is not older than it"
+    store.prune(later(1))
+    assert [one.reason for one in store.standings()] == ["open"]
+    assert (store.event_seen("settled"), store.event_seen("waits")) == (False, True)
+    assert store.decisions("north") == [waits]
+    assert store.last_runs("north", 9) == []
+
+
 # --- copying, opening, failing ---
 
 
