@@ -229,7 +229,8 @@ class Diary:
 
     def _documented_ids(self, booking: dict[str, Any], made: Mapping[str, Any]) -> None:
         """`car {id, customerId}` and `customer {id}` are documented; they stand where the plate and the name stand."""
-        rego, name = self.shapes.booking.get("rego", ""), self.shapes.booking.get("first_name", "")
+        names = self.shapes.booking
+        rego, name = names.get("rego", ""), names.get("first_name") or names.get("name", "")
         if parent(rego):
             put(booking, beside(rego, "id"), made["car_id"])
             put(booking, beside(rego, "customerId"), made["customer_id"])

@@ -33,8 +33,12 @@ class Fault:
     fired: int = 0
 
     def __post_init__(self) -> None:
+        """Raises ValueError: a kind that is none, or a figure that is not one."""
         if self.kind not in KINDS:
             raise ValueError(f"no such fault: use one of {', '.join(KINDS)}")
+        self.times = None if self.times is None else int(self.times)
+        self.operation, self.after = str(self.operation), int(self.after)
+        self.seconds, self.share = float(self.seconds), float(self.share)
         if self.kind == "down":
             self.times = None
 

@@ -117,8 +117,7 @@ def _query(operation: str, partner: Partner) -> list[Schema]:
 
 def _catalog_ids(partner: Partner) -> list[str]:
     """Those of every workshop; each workshop takes its own only."""
-    name = partner.shapes.tables["services"]["id"]
-    return [item[name] for workshop in partner.diary.workshops.values() for item in workshop.catalog()]
+    return [each for workshop in partner.diary.workshops.values() for each in workshop.catalog_ids()]
 
 
 def _request(operation: str, partner: Partner) -> Schema:

@@ -73,7 +73,7 @@ class Operations:
         if (until - since).days >= names["days"]:
             raise self.shapes.refused("invalid", "range_too_long", f"at most {names['days']} days a call")
         wanted = request.query.get(names["catalog_id"])
-        if wanted is not None and all(item[self.shapes.tables["services"]["id"]] != wanted for item in workshop.catalog()):
+        if wanted is not None and wanted not in workshop.catalog_ids():
             raise self.shapes.refused("invalid", "unknown_service", f"{names['catalog_id']} is not in this workshop's catalog")
         days = workshop.days(since, until, self.diary.taken_slots(workshop.id), self.diary.clock.now())
         return self._listed("availability", "list", days)

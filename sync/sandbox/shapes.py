@@ -61,7 +61,7 @@ class Shapes:
         self.booking: dict[str, str] = {field: path for field, path in table["booking"].items() if path}
         self.asked = {field: path for field, path in self.booking.items() if field in KINDS}  # what a booking holds by request
         self.created = {**self.asked, **{field: path for field, path in table["create"].items() if field in KINDS}}
-        self.required = frozenset(table["required"]["create"])
+        self.required = frozenset(table["required"]["create"]) & self.created.keys()
         editable = set(table["update"]["editable"])
         self.updated = {field: path for field, path in self.asked.items() if field in editable}
         self.services_editable = "service_code" in editable

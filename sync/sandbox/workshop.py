@@ -50,6 +50,9 @@ class Workshop:
             items.append(item)
         return items
 
+    def catalog_ids(self) -> list[str]:
+        return [offer_id(self.id, offered[0]) for offered in OFFER]
+
     def services(self, sent: Any) -> list[dict[str, Any]]:
         """The services of a booking as they are stored: a catalog's takes the catalog's values, a custom one stays as sent."""
         if not isinstance(sent, list):

@@ -106,7 +106,8 @@ def test_schemathesis_finds_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
 
     found = subprocess.run(
         [str(Path(sys.executable).with_name("st")), "--config-file", str(settings), "run", f"{sandbox.base_url}/openapi.json",
-         *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")), "--seed", "7", "--max-examples", "25", "--continue-on-failure", "--no-color", "--warnings", "off"],
+         *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")),
+         "--seed", "7", "--max-examples", "25", "--continue-on-failure", "--no-color", "--warnings", "off"],
         cwd=tmp_path, env=os.environ | {"PYTHONUTF8": "1"}, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
