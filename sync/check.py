@@ -37,15 +37,27 @@ def check(app: App, workshops: list[Workshop], *, offline: bool = False) -> list
 def _wire(app: App) -> Iterator[Finding]:
     assumed = app.contract.unconfirmed()
     if assumed:
-        yield Finding("warning", "contract", f"{len(assumed)} facts of the Partner API are assumed, not confirmed: `repairy-sync contract` lists them")
+        yield Finding(
+            "warning",
+            "contract",
+            f"{len(assumed)} facts of the Partner API are assumed, not confirmed: `repairy-sync contract` lists them",
+        )
     if not app.settings.webhooks.public_url and not app.settings.webhooks.relay:
-        yield Finding("warning", "webhooks", "bookings made online do not reach the shop: set webhooks.public_url and enter that address at Repairy")
+        yield Finding(
+            "warning",
+            "webhooks",
+            "bookings made online do not reach the shop: set webhooks.public_url and enter that address at Repairy",
+        )
 
 
 def _state(app: App) -> Iterator[Finding]:
     try:
         if migrate.pending(app.state_url):
-            yield Finding("warning", "state", "the state database will be made or brought up to date at the next start (or by `repairy-sync migrate`)")
+            yield Finding(
+                "warning",
+                "state",
+                "the state database will be made or brought up to date at the next start (or by `repairy-sync migrate`)",
+            )
         else:
             app.state.ready()
             yield Finding("good", "state", "writable and up to date")
@@ -63,11 +75,15 @@ def _profile(app: App, workshop: Workshop) -> Iterator[Finding]:
         yield Finding(
             "warning",
             about,
-            "rows are created, and do not remember Repairy's id: after a crash a person may have to link one. Give the SELECT a column "
-            "`repairy_ref` and [write] a `link`, or keep `[Repairy :code]` in a text column and read it back in the SELECT",
+            "rows are created, and do not remember Repairy's id: after a crash a person may have to link one. Give the SELECT "
+            "a column `repairy_ref` and [write] a `link`, or keep `[Repairy :code]` in a text column and read it back in the SELECT",
         )
     if "cancelled" not in able.statuses:
-        yield Finding("warning", about, "online cancellations cannot be written: they are held for a person. Add [write] cancel, or `cancelled` to [status.write]")
+        yield Finding(
+            "warning",
+            about,
+            "online cancellations cannot be written: they are held for a person. Add [write] cancel, or [status.write] cancelled",
+        )
     if not able.creates:
         yield Finding("warning", about, "bookings made online are not inserted: there is no [[write.create]]")
 
@@ -93,10 +109,18 @@ def _rows(store: ShopStore, app: App, about: str) -> Iterator[Finding]:
     reading = store.window(Window(now - schedule.window_past, now + schedule.window_future))
     yield Finding("good", about, f"{len(reading.rows)} bookings in the window")
     if reading.unreadable:
-        yield Finding("warning", about, f"{len(reading.unreadable)} rows cannot be understood, such as key {reading.unreadable[0]}")
-    words = sorted({(row.fields.get("status") or "?")[1:] for row in reading.rows if (row.fields.get("status") or "?").startswith(UNMAPPED)})
+        yield Finding(
+            "warning", about, f"{len(reading.unreadable)} rows cannot be understood, such as key {reading.unreadable[0]}"
+        )
+    words = sorted(
+        {(row.fields.get("status") or "?")[1:] for row in reading.rows if (row.fields.get("status") or "?").startswith(UNMAPPED)}
+    )
     if words:
-        yield Finding("warning", about, f"statuses that nobody mapped, so their bookings are held: {', '.join(map(repr, words))}; add them to [status.read]")
+        yield Finding(
+            "warning",
+            about,
+            f"statuses that nobody mapped, so their bookings are held: {', '.join(map(repr, words))}; add them to [status.read]",
+        )
 
 
 def _repairy(app: App, workshop: Workshop) -> Iterator[Finding]:

@@ -112,13 +112,13 @@ class Shop(Protocol):
         ...
 
     def remembered(self, names: Names) -> Sighting | None:
-        """The row that already carries this Repairy id or code; None where there is none or the shop keeps no `repairy_ref`.
+        """The row that carries this Repairy id or code; None where there is none or the shop keeps no `repairy_ref`.
 
         Raises Unreachable."""
         ...
 
     def candidates(self, fields: Fields) -> list[Sighting]:
-        """Rows that agree with these values in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
+        """Rows that agree with these values in two of plate, start (as the shop stores it) and phone. Raises Unreachable."""
         ...
 
     def keys(self, window: Window) -> set[str]:

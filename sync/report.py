@@ -7,8 +7,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync.core.action import plan_digest
 from sync.core.booking import Link, Side
-from sync.core.plan import plan_digest
 from sync.core.times import iso, parse
 from sync.engine.acting import Done
 from sync.engine.planning import Plan, baseline_count

@@ -67,5 +67,3 @@ def _webhooks(app: App, daemon: Daemon, workshops: Sequence[Workshop]) -> list[L
     intake = webhooks.Intake(app.clock)
     endpoint = webhooks.app(checked, app.state.add_event, ids, daemon.wake, intake)
     return [Listener(endpoint, str(settings.webhooks.listen))]
-
-

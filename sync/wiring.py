@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import time
 
 from sync import logs
+from sync.core.action import Rules
 from sync.core.guard import Limits
-from sync.core.plan import Rules
 from sync.engine import Engine
 from sync.engine.site import Journal, Site
 from sync.errors import SyncError
@@ -104,7 +104,9 @@ class App:
     def migrate(self) -> list[str]:
         """Bring the state up to date, after a backup. Raises Unreachable, ConfigError."""
         file = sqlite_file(self.state_url)
-        return migrate.upgrade(self.state_url, backups=file.parent / "backups" if file else None, keep=self.settings.state.backups)
+        return migrate.upgrade(
+            self.state_url, backups=file.parent / "backups" if file else None, keep=self.settings.state.backups
+        )
 
     def workshops(self, name: str | None = None) -> Sequence[Workshop]:
         """All, or the one named. Raises ConfigError."""

@@ -30,7 +30,9 @@ app = typer.Typer(
 @app.callback()
 def options(
     context: typer.Context,
-    config: str = typer.Option("", "--config", help="The configuration; else $REPAIRY_SYNC_CONFIG, ./ or /etc/repairy-sync/.", metavar="FILE"),
+    config: str = typer.Option(
+        "", "--config", help="The configuration; else $REPAIRY_SYNC_CONFIG, ./ or /etc/repairy-sync/.", metavar="FILE"
+    ),
     json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
     verbose: bool = typer.Option(False, "-v", "--verbose", help="Log more."),
     version: bool = typer.Option(False, "--version", help="Say the version and exit.", is_eager=True),
@@ -45,7 +47,13 @@ for module in (passes, review, house):
     module.add(app)
 
 
-_CODES: tuple[tuple[type[SyncError], int], ...] = ((ConfigError, 78), (Unreachable, 75), (LeaseHeld, 75), (LeaseLost, 75), (SyncError, 1))
+_CODES: tuple[tuple[type[SyncError], int], ...] = (
+    (ConfigError, 78),
+    (Unreachable, 75),
+    (LeaseHeld, 75),
+    (LeaseLost, 75),
+    (SyncError, 1),
+)
 
 
 def main() -> None:

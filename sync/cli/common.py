@@ -48,7 +48,9 @@ class Asked:
             return
         console = Console()
         for line in lines:
-            console.print(line, markup=False, soft_wrap=not isinstance(line, Table)) if isinstance(line, str) else console.print(line)
+            console.print(line, markup=False, soft_wrap=not isinstance(line, Table)) if isinstance(line, str) else console.print(
+                line
+            )
 
 
 def chosen(app: App, name: str) -> Sequence[settings.Workshop]:
@@ -74,5 +76,7 @@ def rows(title: str, entries: Sequence[dict[str, Any]]) -> list[str | Table]:
         return []
     made = table(title, "id", "reference", "shop", "Repairy", "why", "since")
     for one in entries:
-        made.add_row(one["id"], one["reference"] or "", one["shop_key"] or "", one["repairy_id"] or "", one["reason"], one["since"])
+        made.add_row(
+            one["id"], one["reference"] or "", one["shop_key"] or "", one["repairy_id"] or "", one["reason"], one["since"]
+        )
     return [made]

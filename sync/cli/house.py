@@ -11,7 +11,9 @@ import typer
 from sync import logs
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
+from sync.demo import run_demo
 from sync.repairy import contract as wire
+from sync.sandbox.server import serve as serve_sandbox
 from sync.state import migrate as migrations
 
 
@@ -47,7 +49,9 @@ def contract(context: typer.Context) -> None:
     """
     asked: Asked = context.obj
     facts = wire.load(asked.load(need_secrets=False).repairy.contract).unconfirmed()
-    made = table(f"{len(facts)} facts are assumed; ask Repairy Support, then correct or confirm them in your contract", "line", "assumed")
+    made = table(
+        f"{len(facts)} facts are assumed; ask Repairy Support, then correct or confirm them in your contract", "line", "assumed"
+    )
     for key, value in facts:
         made.add_row(key, str(value))
     asked.say({"assumed": [{"key": key, "value": value} for key, value in facts]}, made)
@@ -73,9 +77,12 @@ def demo(
 
     Example: repairy-sync demo --serve
     """
-    from sync.demo import run_demo
+    raise typer.Exit(run_demo(serve, _say))
 
-    raise typer.Exit(run_demo(serve, lambda line: sys.stdout.write(line + "\n") and sys.stdout.flush()))
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def sandbox(
@@ -89,7 +96,5 @@ def sandbox(
 
     Example: repairy-sync sandbox --webhook-url http://127.0.0.1:8781/webhooks/repairy
     """
-    from sync.sandbox.server import serve
-
     logs.configure(context.obj.verbose)
-    serve(Path(contract_file) if contract_file else None, host, port, webhook_url)
+    serve_sandbox(Path(contract_file) if contract_file else None, host, port, webhook_url)

@@ -16,6 +16,7 @@ from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
 from sync.engine import Result
 from sync.engine.backfill import Span, backfill
 from sync.errors import ConfigError, SyncError
+from sync.service import serve
 from sync.wiring import App, Bridge
 
 PASSES = 100  # of one `sync`, at most
@@ -74,8 +75,6 @@ def run(context: typer.Context, workshop: Workshop = "") -> None:
 
     Example: repairy-sync --config /etc/repairy-sync/repairy-sync.toml run
     """
-    from sync.service import serve
-
     asked: Asked = context.obj
     with asked.app() as app:
         code = serve(app, chosen(app, workshop))
@@ -88,8 +87,12 @@ def fill(
     until: Annotated[str, typer.Option(help="Last day.", metavar="DAY")] = "",
     past: Annotated[bool, typer.Option("--past", help="Allow days before today: open bookings only.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done; writes nothing.")] = False,
-    known: Annotated[str, typer.Option(help="CSV with a column repairy_id: bookings known to be at Repairy.", metavar="FILE")] = "",
-    nothing: Annotated[bool, typer.Option("--nothing-at-repairy", help="You know that Repairy has no bookings of this workshop yet.")] = False,
+    known: Annotated[
+        str, typer.Option(help="CSV with a column repairy_id: bookings known to be at Repairy.", metavar="FILE")
+    ] = "",
+    nothing: Annotated[
+        bool, typer.Option("--nothing-at-repairy", help="You know that Repairy has no bookings of this workshop yet.")
+    ] = False,
     workshop: Workshop = "",
 ) -> None:
     """Link and push what was there before: open bookings from today on. Silent, and may be repeated or resumed.
@@ -165,7 +168,15 @@ def _finish(asked: Asked, found: list[dict[str, Any]], reached: bool) -> None:
 
 def _lines(found: dict[str, Any]) -> list[str | Table]:
     """A workshop's actions and what stands, for people."""
-    made = table(f"{found['name']}: {len(found['actions'])} actions, digest {found['digest']}", "reference", "side", "does", "fields", "why", "outcome")
+    made = table(
+        f"{found['name']}: {len(found['actions'])} actions, digest {found['digest']}",
+        "reference",
+        "side",
+        "does",
+        "fields",
+        "why",
+        "outcome",
+    )
     for one in found["actions"]:
         name = one["reference"] or one["repairy_id"] or ""
         made.add_row(name, one["side"], one["kind"], ", ".join(one["fields"]), one["reason"], one["outcome"] or "")

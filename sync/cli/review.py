@@ -42,7 +42,9 @@ def status(context: typer.Context, workshop: Workshop = "") -> None:
     for one in found:
         last = one["last_success"]
         numbers = [str(one[name]) for name in ("links", "due", "waiting", "noted", "held")]
-        made.add_row(one["name"], one["mode"], *numbers, one["paused"] or "no", last["shop"] or "never", last["repairy"] or "never")
+        made.add_row(
+            one["name"], one["mode"], *numbers, one["paused"] or "no", last["shop"] or "never", last["repairy"] or "never"
+        )
     said = ["Bookings made online do not reach the shop: no webhooks are configured (webhooks.public_url)."] if deaf else []
     asked.say({"workshops": found}, made, *said)
     if any(one["held"] for one in found):
@@ -72,7 +74,15 @@ def _story(found: dict[str, Any], link: Link) -> list[Any]:
         made.add_row(name, *(view.get(name) or "" for view in views))
     journal = table("journal", "entry", "when", "side", "did", "fields", "outcome", "why")
     for one in found["journal"]:
-        journal.add_row(one["op"][:8], one["started_at"], one["side"], one["kind"], ", ".join(one["after"]), one["outcome"] or "open", one["error"])
+        journal.add_row(
+            one["op"][:8],
+            one["started_at"],
+            one["side"],
+            one["kind"],
+            ", ".join(one["after"]),
+            one["outcome"] or "open",
+            one["error"],
+        )
     return [made, *(line for kind in ("waiting", "noted", "held") for line in rows(kind, found[kind])), journal]
 
 
@@ -96,7 +106,12 @@ def held(context: typer.Context, workshop: Workshop = "") -> None:
 def resolve(
     context: typer.Context,
     ref: Ref,
-    use: Annotated[str, typer.Option(help="shop | repairy: that side's values (missing row: shop cancels, repairy inserts again).", metavar="SIDE")] = "",
+    use: Annotated[
+        str,
+        typer.Option(
+            help="shop | repairy: that side's values (missing row: shop cancels, repairy inserts again).", metavar="SIDE"
+        ),
+    ] = "",
     link: Annotated[str, typer.Option("--link", help="It is this one: a shop key, Repairy id or code.", metavar="ID")] = "",
     create: Annotated[bool, typer.Option("--create", help="It is new: make it on the other side.")] = False,
     skip: Annotated[bool, typer.Option("--skip", help="Accept the difference until the next edit.")] = False,
@@ -116,7 +131,10 @@ def resolve(
     with asked.app() as app:
         one = known(app, ref, workshop or None)
         app.state.decide(one.workshop, "resolve", str(one.id), json.dumps(how))
-    asked.say({"decided": how, "reference": one.reference}, "decided; the next pass carries it out (repairy-sync sync, where no daemon runs)")
+    asked.say(
+        {"decided": how, "reference": one.reference},
+        "decided; the next pass carries it out (repairy-sync sync, where no daemon runs)",
+    )
 
 
 def approve(
@@ -136,7 +154,10 @@ def approve(
             raise SyncError(f"no held plan has the digest {digest}; `repairy-sync held` lists them")
         for one in plans:
             app.state.decide(one.workshop, "approve", digest, use)
-    asked.say({"approved": digest, "count": plans[0].count}, f"approved: {plans[0].count} ({plans[0].reason}); the next pass carries it out")
+    asked.say(
+        {"approved": digest, "count": plans[0].count},
+        f"approved: {plans[0].count} ({plans[0].reason}); the next pass carries it out",
+    )
 
 
 def pause(
@@ -164,5 +185,9 @@ def _pause(asked: Asked, value: str, workshop: str) -> None:
         names = [one.name for one in chosen(app, workshop)]
         for name in names:
             app.state.decide(name, "pause", name, value)
-    said = {"all": "paused: nothing is pushed", "visible": "paused: nothing that may message a customer is pushed", "": "resumed"}[value]
+    said = {
+        "all": "paused: nothing is pushed",
+        "visible": "paused: nothing that may message a customer is pushed",
+        "": "resumed",
+    }[value]
     asked.say({"paused": value, "workshops": names}, f"{said} ({', '.join(names)})")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sync.core.plan import Action, plan_digest
+from sync.core.action import Action, plan_digest
 
 KINDS = ("create", "change", "cancel", "done")
 
@@ -50,7 +50,9 @@ def tripped(actions: Sequence[Action], open_bookings: int, limits: Limits, relea
     for kind in KINDS:
         mine = [action for action in actions if action.kind == kind and action.signature not in released]
         if len(mine) > (most := limits.allowed(open_bookings)):
-            reason = f"{len(mine)} bookings to {_VERB[kind]} in one pass; more than {most} of {open_bookings} open ones waits for a person"
+            reason = (
+                f"{len(mine)} bookings to {_VERB[kind]} in one pass: with {open_bookings} open, over {most} wait for a person"
+            )
             frozen.append(Frozen(kind, tuple(mine), reason))
     return frozen
 
@@ -60,7 +62,9 @@ def stale(actions: Sequence[Action]) -> list[Frozen]:
     old = tuple(action for action in actions if action.stale)
     if not old:
         return []
-    return [Frozen("stale", old, f"{len(old)} messages to customers are late: {'; '.join(sorted({action.stale for action in old}))}")]
+    return [
+        Frozen("stale", old, f"{len(old)} messages to customers are late: {'; '.join(sorted({action.stale for action in old}))}")
+    ]
 
 
 _VERB: Mapping[str, str] = {"create": "create", "change": "change", "cancel": "cancel", "done": "finish"}

@@ -105,7 +105,11 @@ def _one_winner(case: Case, changed: Mapping[str, bool], rule: str) -> Verdict:
         return _across(case, "repairy")
     if rule in ("shop", "repairy"):
         return _across(case, "shop" if rule == "shop" else "repairy", f"both changed; the policy says {rule}")
-    return Verdict(case.group, "hold", reason=f"{case.group} differs on both sides" if case.bases is None else f"{case.group} was changed on both sides")
+    return Verdict(
+        case.group,
+        "hold",
+        reason=f"{case.group} differs on both sides" if case.bases is None else f"{case.group} was changed on both sides",
+    )
 
 
 def _across(case: Case, source: Side, reason: str = "") -> Verdict:
@@ -142,7 +146,9 @@ def _notes(case: Case) -> Verdict:
     if case.shop.append_notes and added is None:
         write.pop("shop", None)
     if not write:
-        return Verdict("notes", "note" if removed_only else "record", reason="a note was removed at Repairy; the shop only appends")
+        return Verdict(
+            "notes", "note" if removed_only else "record", reason="a note was removed at Repairy; the shop only appends"
+        )
     return Verdict("notes", "write", write, added=added, reason="notes were added or edited")
 
 

@@ -43,7 +43,13 @@ class Half:
 
     def same(self, there: Half) -> bool:
         """Plate and day, with phone or e-mail."""
-        return bool(self.plate and self.plate == there.plate and self.day is not None and self.day == there.day and self.contacts & there.contacts)
+        return bool(
+            self.plate
+            and self.plate == there.plate
+            and self.day is not None
+            and self.day == there.day
+            and self.contacts & there.contacts
+        )
 
     def near(self, there: Half) -> bool:
         if self.day is None or there.day is None:
@@ -113,11 +119,16 @@ def _near(rows: Sequence[Half], bookings: Sequence[Half], taken: set[int], doubt
             if booking.link.id in taken or row.link.id in taken or not row.near(booking):
                 continue
             doubts.setdefault(booking.link.id, f"looks like the shop's booking {row.link.shop_key}: is it the same?")
-            doubts.setdefault(row.link.id, f"looks like Repairy's booking {booking.link.repairy_code or booking.link.repairy_id}: is it the same?")
+            doubts.setdefault(
+                row.link.id,
+                f"looks like Repairy's booking {booking.link.repairy_code or booking.link.repairy_id}: is it the same?",
+            )
 
 
 def _second(bookings: Sequence[Half], linked: Sequence[Half], taken: set[int], doubts: dict[int, str]) -> None:
     for booking in bookings:
         twin = next((half for half in linked if half.plate_day(booking)), None)
         if twin and booking.link.id not in taken:
-            doubts.setdefault(booking.link.id, f"second booking? {twin.link.reference or twin.link.shop_key} has the same plate that day")
+            doubts.setdefault(
+                booking.link.id, f"second booking? {twin.link.reference or twin.link.shop_key} has the same plate that day"
+            )

@@ -25,7 +25,9 @@ def shared(group: str, a: Ability, b: Ability) -> tuple[str, ...]:
     return tuple(field for field in GROUPS[group] if field in a.reads and field in b.reads)
 
 
-def project(group: str, source: Fields, of: Ability, onto: Ability, there: Fields | None, code: str | None = None) -> dict[str, str | None]:
+def project(
+    group: str, source: Fields, of: Ability, onto: Ability, there: Fields | None, code: str | None = None
+) -> dict[str, str | None]:
     """The group's values as `onto` would show them. `there` is its view now, None for a booking yet to be made.
 
     Raises TooLong."""
@@ -41,7 +43,7 @@ def fit(field: str, value: str | None, onto: Ability, there: Fields | None, code
     if value and full and value != full and value == _shortened_any(full, value):
         return full
     limit = onto.limits.get(field)
-    if value is None or limit is None or len(value) <= limit or onto.append_notes and field == "job_notes":
+    if value is None or limit is None or len(value) <= limit or (onto.append_notes and field == "job_notes"):
         return value
     if onto.overflow == "hold":
         raise TooLong(field, limit)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync.core.plan import digest
+from sync.core.action import digest
 from sync.core.times import stamp
 from sync.engine import gather
 from sync.engine.acting import Done, act
@@ -101,7 +101,18 @@ class Engine:
     def _say_schema(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
         changed = sorted(name or "the database" for name in old.keys() | new.keys() if old.get(name) != new.get(name))
         reason = f"the shop database has changed: {', '.join(changed)}; nothing is written until this is approved"
-        standing = Standing("", self.site.name, None, "plan", "schema", reason, self.site.now(), digest(new), len(changed), {"identity": dict(new)})
+        standing = Standing(
+            "",
+            self.site.name,
+            None,
+            "plan",
+            "schema",
+            reason,
+            self.site.now(),
+            digest(new),
+            len(changed),
+            {"identity": dict(new)},
+        )
         self.site.state.stand(self.site.name, None, [standing], kinds={"plan"})
 
     def _profile_changed(self, reached: bool) -> bool:

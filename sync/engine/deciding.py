@@ -64,7 +64,9 @@ def _skip(site: Site, link: Link, how: Mapping[str, str]) -> None:
     if not link.paired:
         site.state.save(link, state="skipped", choice={}, due_at=site.stamp())
         return
-    words = {scope: "same" if scope == "identity" else "skip" for scope in held if scope in GROUPS or scope in ("identity", "missing")}
+    words = {
+        scope: "same" if scope == "identity" else "skip" for scope in held if scope in GROUPS or scope in ("identity", "missing")
+    }
     for one in site.state.standings(site.name, link_id=link.id):
         groups = _plan_groups(site, one) if one.scope == "plan" else []
         words |= dict.fromkeys(groups, "skip")
@@ -100,7 +102,9 @@ def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
 
 def _retry(site: Site, link: Link, how: Mapping[str, str]) -> None:
     choice = {key: value for key, value in link.choice.items() if not key.startswith("stuck.")}
-    site.state.save(link, refused={}, choice=choice, attempts=0, due_at=site.stamp(), poll_at=site.stamp() if link.repairy_id else None)
+    site.state.save(
+        link, refused={}, choice=choice, attempts=0, due_at=site.stamp(), poll_at=site.stamp() if link.repairy_id else None
+    )
 
 
 def _restore(site: Site, link: Link, how: Mapping[str, str]) -> None:

@@ -63,7 +63,11 @@ def _take_in(site: Site, reading: Reading, source: Source) -> None:
     changed = [row for row in reading.rows if known.get(row.key) != fingerprint(row)]
     links = site.state.by_shop_keys(site.name, [row.key for row in changed if row.key in known])
     now, last = site.stamp(), stamp(source.last_good) if source.last_good else None
-    saves = [(links[row.key][-1], sight(links[row.key][-1], "shop", row, now, last) | {"due_at": now}) for row in changed if row.key in links]
+    saves = [
+        (links[row.key][-1], sight(links[row.key][-1], "shop", row, now, last) | {"due_at": now})
+        for row in changed
+        if row.key in links
+    ]
     site.state.save_all(saves)
     site.state.add_all(site.name, [_new_row(site, row, now, last) for row in changed if row.key not in links])
 

@@ -13,7 +13,7 @@ def pair_halves(site: Site) -> int:
     """Looks only when a half is due; returns how many were paired."""
     halves = site.state.halves(site.name)
     now = site.stamp()
-    if not any(half.due_at and half.due_at <= now or "identity" in half.choice for half in halves):
+    if not any((half.due_at and half.due_at <= now) or "identity" in half.choice for half in halves):
         return 0
     shop = [half for half in halves if half.shop_key is not None]
     repairy = [half for half in halves if half.repairy_id is not None]
@@ -22,18 +22,22 @@ def pair_halves(site: Site) -> int:
     paired = {half.id for both in found.pairs for half in both}
     for row, booking in found.pairs:
         join(site, row, booking)
-    site.state.save_all([
-        (half, _doubt(half, found.doubts.get(half.id), now))
-        for half in halves
-        if half.id not in paired and half.choice.get("identity") != found.doubts.get(half.id)
-    ])
+    site.state.save_all(
+        [
+            (half, _doubt(half, found.doubts.get(half.id), now))
+            for half in halves
+            if half.id not in paired and half.choice.get("identity") != found.doubts.get(half.id)
+        ]
+    )
     return len(found.pairs)
 
 
 def join(site: Site, row: Link, booking: Link) -> Link:
     """The shop's half takes up Repairy's; both are looked at anew."""
     choice = {key: value for key, value in row.choice.items() if key not in ("identity", "create")}
-    site.journal.append(kind="link", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id)
+    site.journal.append(
+        kind="link", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id
+    )
     site.log.info("paired", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id)
     return site.state.join(
         row,

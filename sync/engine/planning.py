@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sync.core.action import Action, Outlook, Stand
 from sync.core.booking import GROUPS, Fields, Link
 from sync.core.canonical import view
 from sync.core.guard import Frozen, stale, tripped
-from sync.core.plan import Action, Outlook, Stand, decide, is_past
+from sync.core.plan import decide
+from sync.core.scene import is_past
 from sync.core.status import KIND
 from sync.core.times import stamp
 from sync.engine.pairing import split
@@ -32,11 +34,24 @@ def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False, only:
     """Decide on every link that is due. `bulk`: a backfill, whose creates and links the guard lets pass, nothing visible."""
     busy = {intent.link_id: intent for intent in site.state.open_intents(site.name)}
     making = [intent for intent in busy.values() if intent.side == "shop" and intent.kind == "create"]
-    decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now()) if only is None or link.id in only]
+    decided = [
+        _decided(site, link, busy, making)
+        for link in site.state.links(site.name, due=site.now())
+        if only is None or link.id in only
+    ]
     decided = [(link, _quiet(out) if bulk else out) for link, out in decided]
     frozen = _guarded(site, decided, bulk, profile_changed)
-    held = {(link.id, action.signature): one for one in frozen for link, out in decided for action in out.actions if action in one.actions}
-    result = Plan(frozen=frozen, held=[(link, action) for link, out in decided for action in out.actions if (link.id, action.signature) in held])
+    held = {
+        (link.id, action.signature): one
+        for one in frozen
+        for link, out in decided
+        for action in out.actions
+        if action in one.actions
+    }
+    result = Plan(
+        frozen=frozen,
+        held=[(link, action) for link, out in decided for action in out.actions if (link.id, action.signature) in held],
+    )
     stands: dict[int | None, Sequence[Standing]] = {}
     saves = []
     for link, out in decided:
@@ -58,7 +73,9 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
     """A link whose last write is not settled waits; so does a new row that may be the one a lost insert made."""
     intent = busy.get(link.id)
     if intent is not None:
-        return link, Outlook(stands=(Stand("waiting", "intent", "it is not known yet whether the last write happened", _look(intent)),))
+        return link, Outlook(
+            stands=(Stand("waiting", "intent", "it is not known yet whether the last write happened", _look(intent)),)
+        )
     if any(_may_be(link, one) for one in making):
         return link, Outlook(stands=(Stand("waiting", "intent", "may be the row that an interrupted insert made"),))
     if op := link.choice.get("restore"):
@@ -99,7 +116,11 @@ def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, pr
     released = {signature for link, _ in decided for signature in link.choice.get("release", "").split()}
     actions = [action for _, out in decided for action in out.actions if action.signature not in released]
     if profile_changed and actions:
-        return [Frozen("profile", tuple(actions), f"the profile or the wire contract was edited: {len(actions)} changes follow from it")]
+        return [
+            Frozen(
+                "profile", tuple(actions), f"the profile or the wire contract was edited: {len(actions)} changes follow from it"
+            )
+        ]
     old = stale(actions)
     fresh = [action for action in actions if not action.stale and not (bulk and action.kind in ("create", "link"))]
     return old + tripped(fresh, site.state.open_count(site.name), site.limits)
@@ -107,7 +128,11 @@ def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, pr
 
 def _held(site: Site, link: Link, out: Outlook, held: dict[tuple[int, str], Frozen]) -> list[Standing]:
     """The booking's own line for a plan that waits for a person."""
-    found = {held[link.id, action.signature].digest: held[link.id, action.signature] for action in out.actions if (link.id, action.signature) in held}
+    found = {
+        held[link.id, action.signature].digest: held[link.id, action.signature]
+        for action in out.actions
+        if (link.id, action.signature) in held
+    }
     return [
         replace(site.standing(link.id, Stand("held", "plan", f"part of a held plan: {one.reason}")), digest=digest)
         for digest, one in found.items()
@@ -145,7 +170,13 @@ def _changes(site: Site, link: Link, out: Outlook, going: bool, bulk: bool) -> d
         due = link.due_at
     if due != link.due_at:
         changes["due_at"] = due
-    state = "closed" if out.close and not going and not out.stands else "open" if link.state == "closed" and link.paired else link.state
+    state = (
+        "closed"
+        if out.close and not going and not out.stands
+        else "open"
+        if link.state == "closed" and link.paired
+        else link.state
+    )
     return changes | ({"state": state} if state != link.state else {})
 
 
@@ -178,5 +209,3 @@ def baseline_count(site: Site) -> int:
     """Open rows of the baseline that are not paired: one count, not a list."""
     rows = [half for half in site.state.halves(site.name) if half.state == "baseline" and half.shop_key]
     return sum(not is_past(view(row.shop or {}).get("starts_at"), site.rules.zone, site.now()) for row in rows)
-
-

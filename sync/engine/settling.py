@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sync.core.action import Action
 from sync.core.booking import Link, Sighting
-from sync.core.plan import Action
 from sync.core.sight import sight
-from sync.engine.acting import _took, accept, said
+from sync.engine.folding import accept, said, took
 from sync.engine.site import Site, names
 from sync.errors import NotFound, SyncError, Unknown, Unreachable, WriteFailed
 from sync.records import Intent
@@ -64,7 +64,7 @@ def _happened(site: Site, intent: Intent, link: Link, action: Action, row: Sight
         return row.ref is not None
     if not action.groups:  # a step on the way to a status
         return row.fields.get("status") == action.fields.get("status")
-    return all(_took(site, group, action, intent.before, row) == "took" for group in action.groups)
+    return all(took(site, group, action, intent.before, row) == "took" for group in action.groups)
 
 
 def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sighting | None) -> bool:

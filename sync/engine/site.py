@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Protocol
 
+from sync.core.action import Rules, Stand
 from sync.core.booking import Link, Side
 from sync.core.guard import Limits
-from sync.core.plan import Rules, Stand
 from sync.core.retry import Backoff
 from sync.core.times import parse, stamp
 from sync.ports import Clock, Fan, Log, Names, Repairy, Shop, State, Window
