@@ -42,11 +42,15 @@ class Lease:
 
     def verify(self, connection: sa.Connection) -> None:
         """Inside a transaction: nobody else writes for this workshop until it ends. Raises LeaseLost."""
+        self._check()
+
+    def _check(self) -> None:
         if self.lost:
             raise LeaseLost(f"this process no longer holds the lease of workshop {self.workshop}; it writes nothing more")
 
     def renew(self) -> None:
         """To be called several times per TTL while holding it. Raises LeaseLost, Unreachable."""
+        self._check()
 
     def release(self) -> None:
         """Let another have it; harmless when repeated or lost."""
@@ -73,15 +77,16 @@ def acquire(url: str, workshop: str, holder: str, clock: Clock, *, ttl: timedelt
 
 
 class FileLease(Lease):
-    """`STATE.WORKSHOP.lock`, and beside it in `.holder` who has it, for people."""
+    """`STATE.WORKSHOP.lock`, and beside it in `.holder` who has it, for people. Deleting the lock file ends the lease."""
 
     def __init__(self, state: Path, workshop: str, holder: str) -> None:
         super().__init__(workshop, holder)
         stem = f"{state.name}.{_file_word(workshop)}"
-        self._note = state.with_name(f"{stem}.holder")
-        self._lock = FileLock(state.with_name(f"{stem}.lock"), timeout=0, mode=0o600, thread_local=False)
+        self._note, self._path = state.with_name(f"{stem}.holder"), state.with_name(f"{stem}.lock")
+        self._lock = FileLock(self._path, timeout=0, mode=0o600, thread_local=False)
         try:
             self._lock.acquire()
+            self._inode = self._path.stat().st_ino
             private(self._note)
             self._note.write_text(holder, encoding="utf-8")
         except Timeout:
@@ -91,14 +96,21 @@ class FileLease(Lease):
             raise Unreachable(f"the lock file beside {state} could not be made: {error.strerror or error}") from error
 
     def renew(self) -> None:
-        if self.lost:
-            raise LeaseLost(f"the lease of workshop {self.workshop} was released")
+        """Another may hold a new file of that name by now: what counts is that ours is still there."""
+        try:
+            self.lost = self.lost or self._path.stat().st_ino != self._inode
+        except OSError:
+            self.lost = True
+        self._check()
+
+    def verify(self, connection: sa.Connection) -> None:
+        self.renew()
 
     def release(self) -> None:
         if not self.lost:
             self.lost = True
             self._note.unlink(missing_ok=True)
-            self._lock.release()
+        self._lock.release()
 
 
 class RowLease(Lease):
@@ -134,12 +146,12 @@ class RowLease(Lease):
         return int(row.fence) + 1
 
     def verify(self, connection: sa.Connection) -> None:
-        super().verify(connection)
+        self._check()
         # FOR SHARE: whoever takes the lease over waits until this transaction has ended
         found = connection.execute(sa.select(_T.c.fence).where(_T.c.workshop == self.workshop).with_for_update(read=True))
         if found.scalar_one_or_none() != self.fence:
             self.lost = True
-            super().verify(connection)
+            self._check()
 
     def renew(self) -> None:
         with self._database.writing() as connection:

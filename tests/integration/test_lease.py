@@ -139,6 +139,19 @@ def test_the_lock_file_of_a_killed_process_is_free_at_once(sqlite_url: str, cloc
         assert not lease.lost
 
 
+def test_who_lost_the_lock_file_commits_nothing(sqlite_url: str, tmp_path: Path, clock: _Hand) -> None:
+    """The file was deleted by hand and another process holds a new one: the first writes nothing more, nor frees the other's."""
+    old = acquire(sqlite_url, "north", "run", clock)
+    store = StateStore(sqlite_url, clock, workshop_lease=old)
+    (tmp_path / "state.db.north.lock").unlink()
+    with acquire(sqlite_url, "north", "sync", clock):
+        with pytest.raises(LeaseLost):
+            store.add("north", reference="N-1")
+        old.release()
+        with pytest.raises(LeaseHeld, match="sync"):
+            acquire(sqlite_url, "north", "run", clock)
+
+
 def test_in_memory_nothing_is_locked(clock: _Hand) -> None:
     with acquire("sqlite://", "north", "run", clock), acquire("sqlite://", "north", "run", clock) as second:
         assert not second.lost

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -191,6 +192,34 @@ def test_a_failed_later_migration_leaves_schema_and_rows_as_they_were(url: str, 
         migrate.upgrade(url, scripts=scripts)
     assert (shape(url), rows(url)) == before
     assert migrate.current(url) == "0001"
+
+
+def test_a_migration_killed_half_way_leaves_nothing_behind(url: str, scripts: Path, tmp_path: Path) -> None:
+    """SIGKILL after the step has made its table and emptied another: the next start finds all as it was, and goes on."""
+    migrate.upgrade(url)
+    filled(url)
+    before = shape(url), rows(url)
+    stop = f"open({str(tmp_path / 'here')!r}, 'w').close(); __import__('time').sleep(60)"
+    add_step(
+        scripts,
+        "0002",
+        "0001",
+        f'op.create_table("half", sa.Column("id", sa.Integer())); op.execute("DELETE FROM decision"); {stop}',
+    )
+    code = "import sys; from pathlib import Path; from sync.state import migrate; migrate.upgrade(sys.argv[1], scripts=Path(sys.argv[2]))"
+    child = subprocess.Popen([sys.executable, "-c", code, url, str(scripts)], cwd=ROOT)
+    try:
+        end = time.monotonic() + 30
+        while not (tmp_path / "here").exists() and time.monotonic() < end:
+            time.sleep(0.02)
+    finally:
+        child.kill()
+        child.wait(20)
+    assert (tmp_path / "here").exists()
+    assert (shape(url), rows(url)) == before
+    add_step(scripts, "0002", "0001", 'op.create_table("whole", sa.Column("id", sa.Integer()))')
+    assert migrate.upgrade(url, scripts=scripts) == ["0002"]
+    assert "whole" in shape(url)
 
 
 def test_a_step_that_orphans_rows_is_undone(tmp_path: Path, scripts: Path) -> None:
