@@ -206,7 +206,8 @@ def test_a_migration_killed_half_way_leaves_nothing_behind(url: str, scripts: Pa
         "0001",
         f'op.create_table("half", sa.Column("id", sa.Integer())); op.execute("DELETE FROM decision"); {stop}',
     )
-    code = "import sys; from pathlib import Path; from sync.state import migrate; migrate.upgrade(sys.argv[1], scripts=Path(sys.argv[2]))"
+    code = "import sys; from pathlib import Path; from sync.state import migrate\n"
+    code += "migrate.upgrade(sys.argv[1], scripts=Path(sys.argv[2]))"
     child = subprocess.Popen([sys.executable, "-c", code, url, str(scripts)], cwd=ROOT)
     try:
         end = time.monotonic() + 30
