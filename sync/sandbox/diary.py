@@ -5,8 +5,9 @@ RULE: no HTTP and no faults. Whoever changes a booking here, through the API or 
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from random import Random
@@ -175,6 +176,17 @@ class Diary:
 
     def message(self, booking_id: str, kind: str, to: str, by: str) -> None:
         self.messages.append(Message(self.clock.now(), booking_id, kind, to, by))
+
+    def knows(self, reference: str) -> bool:
+        return reference in self._by_reference
+
+    @contextlib.contextmanager
+    def blind_to(self, reference: str) -> Iterator[None]:
+        """Let a create with this reference make a second booking, as two do that look at the same moment."""
+        first = self._by_reference.pop(reference, None)
+        yield
+        if first:
+            self._by_reference[reference] = first
 
     # Inside
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from random import Random
 
-BEFORE = ("500_before", "429", "401", "lost_request", "down", "late")  # the call has no effect, or not yet
+# The call has no effect, or not yet: `late` comes when its seconds are over; so does `race`, which looked for its reference
+# at once, so that another create in between makes two bookings of one reference (nothing documented forbids it).
+BEFORE = ("500_before", "429", "401", "lost_request", "down", "late", "race")
 AFTER = ("500_after", "lost_answer", "cut", "garbled")  # the call takes effect, the answer is spoilt
 PACE = ("slow", "drip")  # the answer takes its time
 WEBHOOK = ("webhook_lost", "webhook_doubled", "webhook_late")

@@ -19,13 +19,13 @@ from zoneinfo import ZoneInfo
 from sync.repairy.contract import Contract
 from sync.sandbox.diary import Change, Clock, Diary, Message
 from sync.sandbox.faults import AFTER, BEFORE, PACE, Fault, struck
+from sync.sandbox.gate import Gate
 from sync.sandbox.operations import Operations, Request, route
 from sync.sandbox.outbox import Delivery, Outbox, Webhook
 from sync.sandbox.shapes import ABSENT, Refused, Shapes, dig, put
 
 APP_KEY, APP_SECRET, PARTNER_ID, WEBHOOK_SECRET = "sandbox-key", "sandbox-secret", "sandbox-partner", "sandbox-webhook"
 WORKSHOPS = {"68b7bf3f6210580c57363a94": "Northside"}
-TOKEN_LIFE = timedelta(hours=48)  # documented
 JSON_TYPE = "application/json"
 
 
@@ -81,16 +81,13 @@ class Partner:
         self.post = Outbox(self.shapes, self._faults, seed, webhook)
         self.diary = Diary(self.shapes, clock, WORKSHOPS if workshops is None else workshops, ZoneInfo(zone), self.post, seed)
         self.operations = Operations(self.shapes, self.diary)
-        self._credentials = {"app_key": app_key, "app_secret": app_secret}
-        self._partner_id = partner_id
+        self.gate = Gate(self.shapes, clock, {"app_key": app_key, "app_secret": app_secret}, partner_id, seed)
         self._routes = {
             name: (call.split(" ", 1)[0], route(call.split(" ", 1)[1]))
             for name, call in self.shapes.tables["operations"].items()
             if call
         }
-        self._tokens: dict[str, datetime] = {}  # access token -> when it ends
-        self._refresh: set[str] = set()
-        self._chance, self._secrets = Random(f"faults {seed}"), Random(f"tokens {seed}")  # noqa: S311
+        self._chance = Random(f"faults {seed}")  # noqa: S311
         self._late: list[tuple[datetime, Callable[[], None]]] = []
 
     @property
@@ -114,7 +111,11 @@ class Partner:
             return self._served(method, path, operation, places, query, headers, body)
 
         if fault and fault.kind in BEFORE:
-            return self._struck_before(fault, carried_out, operation, method, path)
+            if fault.kind in ("late", "race"):
+                self._come_later(
+                    fault, self._unseen(fault, body), lambda: self._note(operation, method, path, 0, carried_out(), fault)
+                )
+            return self._struck_before(fault, operation, method, path)
         answer = carried_out()
         seen = _spoilt(answer, fault) if fault else answer
         self._note(operation, method, path, 0 if seen.drop else seen.status, answer, fault)
@@ -128,10 +129,22 @@ class Partner:
         for _, arrive in sorted(ready, key=lambda late: late[0]):
             arrive()
 
-    def _struck_before(self, fault: Fault, carried_out: Callable[[], Answer], operation: str, method: str, path: str) -> Answer:
-        if fault.kind == "late":
-            arrive = lambda: self._note(operation, method, path, 0, carried_out(), fault)  # noqa: E731
-            self._late.append((self.clock.now() + timedelta(seconds=fault.seconds), arrive))
+    def _unseen(self, fault: Fault, body: bytes) -> str:
+        """The reference of a racing create, where no booking has it yet: what it will not see when it arrives."""
+        try:
+            reference = dig(self._parsed(body, False), self.shapes.created["reference"]) if fault.kind == "race" else ABSENT
+        except Refused:
+            return ""
+        return reference if isinstance(reference, str) and not self.diary.knows(reference) else ""
+
+    def _come_later(self, fault: Fault, unseen: str, arrive: Callable[[], None]) -> None:
+        def arrived() -> None:
+            with self.diary.blind_to(unseen):
+                arrive()
+
+        self._late.append((self.clock.now() + timedelta(seconds=fault.seconds), arrived))
+
+    def _struck_before(self, fault: Fault, operation: str, method: str, path: str) -> Answer:
         seen = {
             "429": self._error(self._busy(fault.seconds)),
             "401": self._error(self.shapes.refused("token", "token_refused", "the access token is not accepted")),
@@ -160,8 +173,8 @@ class Partner:
             if not operation:
                 raise self._no_route(path)
             if operation in ("token", "refresh"):
-                return _json(200, self._token(operation, self._parsed(body, True)))
-            self._admit({name.lower(): value for name, value in headers.items()})
+                return _json(200, getattr(self.gate, operation)(self._parsed(body, True)))
+            self.gate.admit({name.lower(): value for name, value in headers.items()})
             needs_body = method != "GET" and operation != "set_status"
             request = Request(places, dict(reversed(parse_qsl(query))), self._parsed(body, needs_body))
             return _json(200, self.shapes.wrapped(self.operations.named(operation)(request)))
@@ -181,13 +194,6 @@ class Partner:
             return Refused(405, "method_not_allowed", "not by this method", Allow=", ".join(sorted(allowed)))
         return self.shapes.refused("not_found", "no_such_path", "there is nothing here")
 
-    def _admit(self, headers: Mapping[str, str]) -> None:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or self._tokens.get(token, self.clock.now()) <= self.clock.now():
-            raise self.shapes.refused("token", "token_refused", "a valid access token is required")
-        if headers.get(self.shapes.tables["headers"]["partner_id"].lower()) != self._partner_id:
-            raise self.shapes.refused("forbidden", "wrong_partner", "the Partner ID is not the token's")
-
     def _parsed(self, body: bytes, required: bool) -> dict[str, Any]:
         """The body as an object; an empty one where none is required. Malformed JSON is the first of the contract's `invalid`."""
         if not required and not body.strip():
@@ -199,24 +205,6 @@ class Partner:
         if not isinstance(parsed, dict):
             raise self.shapes.refused("invalid", "invalid_fields", "the body must be an object")
         return parsed
-
-    def _token(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
-        """New tokens for the app's credentials, or for a refresh token, which is used up by it."""
-        names = self.shapes.tables["token"]
-        given = {name: dig(body, names[name]) for name in (("refresh",) if operation == "refresh" else self._credentials)}
-        missing = [names[name] for name, value in given.items() if not isinstance(value, str)]
-        if missing:
-            raise self.shapes.refused("invalid", "invalid_fields", f"{', '.join(missing)} must be a text")
-        if given != self._credentials and given.get("refresh") not in self._refresh:
-            raise self.shapes.refused("token", "wrong_credentials", "these credentials are not known")
-        self._refresh.discard(given.get("refresh", ""))
-        access, refresh = (f"{self._secrets.getrandbits(256):064x}" for _ in range(2))
-        self._tokens[access] = self.clock.now() + TOKEN_LIFE
-        self._refresh.add(refresh)
-        answer: dict[str, Any] = {}
-        for name, value in (("access", access), ("refresh", refresh), ("expires_in", int(TOKEN_LIFE.total_seconds()))):
-            put(answer, names[name], value)
-        return answer
 
     def _error(self, refused: Refused) -> Answer:
         names, body = self.shapes.tables["errors"], dict[str, Any]()

@@ -702,7 +702,7 @@ def test_without_an_address_there_are_no_events(clock: Clock) -> None:
 
 # Faults
 
-READ_AS = {"500_before": 500, "429": 429, "401": 401, "lost_request": 0, "down": 0, "late": 0,
+READ_AS = {"500_before": 500, "429": 429, "401": 401, "lost_request": 0, "down": 0, "late": 0, "race": 0,
            "500_after": 500, "lost_answer": 0, "cut": 200, "garbled": 200}  # fmt: skip
 
 
@@ -739,6 +739,27 @@ def test_a_late_request_arrives_when_its_time_has_come(api: Caller, clock: Clock
     clock.on(seconds=1)
     assert len(api.partner.due_deliveries()) == 1
     assert [(call.fault, call.took) for call in api.partner.calls[-2:]] == [("late", False), ("late", True)]
+
+
+@pytest.mark.parametrize(("kind", "bookings"), [("late", 1), ("race", 2)])
+def test_two_creates_in_flight_may_both_book(api: Caller, clock: Clock, kind: str, bookings: int) -> None:
+    """The documented guarantee covers a create after the other; whether it covers a race, nobody says: so it can be switched."""
+    api.partner.faults = [Fault(kind, seconds=60)]
+    api.raw("POST", "/bookings", asked())
+    first = api.booked()
+    clock.on(seconds=60)
+    api.partner.tick()
+    assert len(api.partner.bookings) == bookings
+    assert api.create()[1]["id"] == first
+
+
+def test_a_race_after_the_first_was_booked_is_none(api: Caller, clock: Clock) -> None:
+    api.booked()
+    api.partner.faults = [Fault("race", seconds=60)]
+    api.raw("POST", "/bookings", asked())
+    clock.on(seconds=60)
+    api.partner.tick()
+    assert len(api.partner.bookings) == 1
 
 
 def test_down_stays_until_it_is_cleared(api: Caller) -> None:
