@@ -1,0 +1,181 @@
+"""The real shop store, state store and HTTP transport, made to fail as the real world does.
+
+RULE: nothing is decided about bookings here. Each write is also the place where the promises of a single write are
+checked: its intent is in the journal, and what it overwrites stands in that intent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+
+from sync.errors import NotSent, Unknown, Unreachable
+from sync.sandbox.partner import Answer, Partner
+from tests.simulation.machine import Machine
+
+STATE_WRITES = frozenset({
+    "add", "add_all", "save", "save_all", "join", "intend", "finish", "look_again", "stand", "stand_all", "settle_event",
+    "park_event", "save_source", "save_desk", "take", "record_run", "close_standing",
+})  # fmt: skip
+SHOP_READS = frozenset({"identity", "changed", "window", "read", "remembered", "candidates", "keys"})
+SHOP_WRITES = frozenset({"change", "create", "link"})
+SHOP_FAULTS = ("shop_unreachable", "shop_busy", "shop_lost_before", "shop_lost_after")
+Watch = Callable[[str, Any], None]
+
+
+class FrailState:
+    """The state store, with a point before and after each commit, and a disk that may be full."""
+
+    def __init__(self, store: Any, machine: Machine) -> None:
+        self.store, self.machine = store, machine
+        self.full = 0  # commits that will fail
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        if name not in STATE_WRITES:
+            return method
+
+        def write(*args: Any, **values: Any) -> Any:
+            self.machine.point(f"state.{name}:before")
+            if self.full > 0:
+                self.full -= 1
+                self.machine.struck("state_full", during=name)
+                raise Unreachable("the state database could not be used: disk full")
+            result = method(*args, **values)
+            self.machine.point(f"state.{name}:after")
+            return result
+
+        return write
+
+
+class FrailShop:
+    """The shop store, with a point before and after each call. `plan` holds the faults to come, oldest first."""
+
+    def __init__(self, store: Any, machine: Machine, watch: Watch) -> None:
+        self.store, self.machine, self.watch = store, machine, watch
+        self.ability = store.ability
+        self.plan: deque[str] = deque()
+        self.shown: dict[str, set[str]] = {}  # key -> statuses that the engine was shown
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        return self._reading(name, method) if name in SHOP_READS else self._writing(name, method)
+
+    def _next(self, *kinds: str) -> str:
+        if not self.plan or self.plan[0] not in kinds:
+            return ""
+        return self.plan.popleft()
+
+    def _reading(self, name: str, method: Any) -> Any:
+        def read(*args: Any) -> Any:
+            self.machine.point(f"shop.{name}:before")
+            if self._next("shop_unreachable"):
+                self.machine.struck("shop_unreachable", during=name)
+                raise Unreachable("the shop's database could not be read")
+            result = method(*args)
+            rows = result.rows if hasattr(result, "rows") else result.values() if name == "read" else ()
+            for row in rows:
+                self.shown.setdefault(row.key, set()).add(str(row.fields.get("status")))
+            return result
+
+        return read
+
+    def _writing(self, name: str, method: Any) -> Any:
+        def write(*args: Any, **values: Any) -> Any:
+            self.machine.point(f"shop.{name}:before")
+            fault = self._next("shop_unreachable", "shop_busy", "shop_lost_before", "shop_lost_after")
+            if fault in ("shop_unreachable", "shop_busy"):
+                self.machine.struck(fault, during=name)
+                raise NotSent("the shop's program has this booking in use")
+            if fault == "shop_lost_before":
+                self.machine.struck(fault, during=name)
+                raise Unknown("the connection was lost while it stored the change")
+            self.watch(name, args)
+            result = method(*args, **values)
+            self.machine.say(f"shop {name}", key=result.key)
+            self.machine.point(f"shop.{name}:after")
+            if fault:
+                self.machine.struck(fault, during=name)
+                raise Unknown("the connection was lost while it stored the change")
+            return result
+
+        return write
+
+
+class FrailWire:
+    """httpx's transport onto the sandbox: what `Answer` says of the wire really happens to the client."""
+
+    def __init__(self, partner: Partner, machine: Machine, timeout: float) -> None:
+        self.partner, self.machine, self.timeout = partner, machine, timeout
+        self.shown: dict[str, dict[str, Any]] = {}  # booking -> as the client last saw it
+        self.transport = httpx.MockTransport(self._handle)
+
+    def _handle(self, request: httpx.Request) -> httpx.Response:
+        machine, chance = self.machine, self.machine.chance
+        path = request.url.raw_path.decode()
+        machine.point("api:before")
+        machine.clock.sleep(chance.uniform(0.02, 0.4))
+        answer = self.partner.handle(request.method, path, dict(request.headers), request.read())
+        fault = self.partner.calls[-1].fault
+        machine.say("api", call=f"{request.method} {path}", status=answer.status, fault=fault)
+        if fault:
+            machine.fired[fault] += 1
+        machine.point("api:after")
+        return self._told(request, answer)
+
+    def _told(self, request: httpx.Request, answer: Answer) -> httpx.Response:
+        chance = self.machine.chance
+        if answer.refused:
+            raise chance.choice((httpx.ConnectError, httpx.ConnectTimeout))("refused", request=request)
+        if answer.drop:
+            raise self._lost(chance.choice((httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)), request)
+        if answer.delay >= self.timeout and not answer.drip:
+            raise self._lost(httpx.ReadTimeout, request)
+        if not (answer.drip or answer.cut):
+            self.machine.clock.sleep(answer.delay)
+            self._saw(answer)
+            return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Bytes(answer.body))
+        return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Slow(answer, self.machine, request))
+
+    def _lost(self, error: type[httpx.RequestError], request: httpx.Request) -> httpx.RequestError:
+        if issubclass(error, httpx.TimeoutException):
+            self.machine.clock.sleep(self.timeout)
+        return error("lost", request=request)
+
+    def _saw(self, answer: Answer) -> None:
+        """What the client now knows of a booking."""
+        try:
+            body = json.loads(answer.body)
+        except ValueError:
+            return
+        if isinstance(body, dict) and isinstance(body.get("id"), str):
+            self.shown[body["id"]] = body
+
+
+class _Bytes(httpx.SyncByteStream):
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.body
+
+
+class _Slow(httpx.SyncByteStream):
+    """Byte by byte with the time between them, or ending half-way."""
+
+    def __init__(self, answer: Answer, machine: Machine, request: httpx.Request) -> None:
+        self.answer, self.machine, self.request = answer, machine, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        body = self.answer.body
+        if self.answer.cut:
+            yield body[: len(body) // 2]
+            raise self.machine.chance.choice((httpx.RemoteProtocolError, httpx.ReadError))("cut", request=self.request)
+        step = max(1, len(body) // 8)
+        for at in range(0, len(body), step):
+            self.machine.clock.sleep(self.answer.delay / 8)
+            yield body[at : at + step]
