@@ -14,6 +14,7 @@ from sync.repairy.contract import Contract
 
 PLAIN = tuple(field for field in FIELDS if field not in ("status", "starts_at", "ends_at", "service_code"))
 NAME_PARTS = ("first_name", "last_name")
+NAMES = ("name", "company", *NAME_PARTS)
 
 
 class NotUnderstood(ValueError):
@@ -78,23 +79,28 @@ def _time(contract: Contract, body: Any, field: str) -> str | None:
         return None
 
 
+def in_parts(fields: Fields) -> dict[str, str | None]:
+    """First and last name: as given, else the whole name (or the company's) split at the last space."""
+    given = {part: fields[part] for part in NAME_PARTS if part in fields}
+    whole = (fields.get("name") or fields.get("company") or "").strip()
+    if given and (any(given.values()) or not whole):
+        return given
+    first, last = split_name(whole)
+    return {"first_name": first or None, "last_name": last or None}
+
+
 def named(contract: Contract, fields: Fields) -> dict[str, str | None]:
-    """The fields with the customer's name as the wire has it: whole, or in parts split at the last space."""
-    rest = {field: value for field, value in fields.items() if field not in ("name", "company", *NAME_PARTS)}
+    """The fields with the customer's name as a booking on the wire has it: whole or in parts."""
+    rest = {field: value for field, value in fields.items() if field not in NAMES}
     if "company" in fields and contract.booking.company:
         rest["company"] = fields["company"]
-    if not fields.keys() & {"name", "company", *NAME_PARTS}:
+    if not fields.keys() & set(NAMES):
         return rest
+    if contract.booking.last_name and not contract.booking.name:
+        return rest | in_parts(fields)
     joined = " ".join(part for part in (fields.get(name) for name in NAME_PARTS) if part)
-    whole = fields.get("name") or joined or fields.get("company") or ""
-    if contract.booking.name:
-        return rest | {"name": whole or None}
-    if contract.booking.last_name and not fields.keys() & set(NAME_PARTS):
-        first, last = split_name(whole.strip())
-        return rest | {"first_name": first or None, "last_name": last or None}
-    if contract.booking.last_name:
-        return rest | {part: fields[part] for part in NAME_PARTS if part in fields}
-    return rest | {"first_name": whole or None}
+    whole = fields.get("name") or joined or fields.get("company")
+    return rest | {"name" if contract.booking.name else "first_name": whole or None}
 
 
 def value(contract: Contract, field: str, given: str) -> Any:

@@ -138,7 +138,7 @@ class WorkshopRepairy:
     def quote(self, fields: Mapping[str, str | None]) -> str:
         """Ask for an estimate; `fields` by our names, `address` among them. The quote's id. Raises as `create`, ConfigError."""
         body: dict[str, Any] = {}
-        for field, text in {**bodies.named(self._contract, fields), "workshop_id": self._id}.items():
+        for field, text in {**fields, **bodies.in_parts(fields), "workshop_id": self._id}.items():
             name = getattr(self._contract.quote, field, "")
             if text and name:
                 wire.put(body, name, bodies.value(self._contract, field, text))

@@ -65,7 +65,8 @@ def test_what_is_documented_is_not_assumed() -> None:
         "headers.partner_id", "token.app_key", "token.expires_in", "operations.availability", "operations.report", "create",
         "booking.status", "booking.starts_at", "formats.time", "formats.phone", "required.create", "update.editable",
         "status.words.done", "status.next.pending", "visible.create", "silence.create", "status_body.send_review",
-        "errors.refused", "availability.slots", "quote.id", "webhook.algorithm", "webhook.signs", "webhook.booking", "answer.envelope",
+        "errors.refused", "availability.slots", "quote.id", "webhook.algorithm", "webhook.signs", "webhook.booking",
+        "answer.envelope",
     ],
 )  # fmt: skip
 def test_each_assumption_has_its_line_and_is_listed(key: str) -> None:
