@@ -183,6 +183,8 @@ def _begin_session(connection: Any, name: str, zone: str) -> None:
     if name == "sqlite":
         connection.isolation_level = None  # transactions begin where `writing` says so: the driver's own begin too late
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    if name == "postgresql":
+        _tolerate_odd_times(connection)
     cursor = connection.cursor()
     for alternatives in _SESSION.get(name, ()):
         _first_accepted(connection, cursor, [sql.format(zone=zone) for sql in alternatives])
@@ -199,3 +201,23 @@ def _first_accepted(connection: Any, cursor: Any, alternatives: list[str]) -> No
         except Exception:  # noqa: BLE001 (the driver's own classes; the last alternative says what is wrong)
             connection.rollback()
     cursor.execute(alternatives[-1])
+
+
+def _tolerate_odd_times(connection: Any) -> None:
+    """Let psycopg hand on as text what Python has no time for (`infinity`): one such row must not end the whole read."""
+    from psycopg import DataError
+    from psycopg.types import datetime as loaders
+
+    for kind, base in (
+        ("date", loaders.DateLoader),
+        ("timestamp", loaders.TimestampLoader),
+        ("timestamptz", loaders.TimestamptzLoader),
+    ):
+
+        def load(self: Any, raw: Any, strict: Any = base.load) -> Any:
+            try:
+                return strict(self, raw)
+            except DataError:
+                return bytes(raw).decode()
+
+        connection.adapters.register_loader(kind, type(base.__name__, (base,), {"load": load}))
