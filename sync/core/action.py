@@ -95,7 +95,7 @@ def noted(scope: str, reason: str) -> Outlook:
 
 def held(scope: str, reason: str) -> Outlook:
     """A person must decide."""
-    return held(scope, reason)
+    return Outlook(stands=(Stand("held", scope, reason),))
 
 
 def joined(a: Outlook, b: Outlook) -> Outlook:
