@@ -10,7 +10,6 @@ import os
 import sys
 
 import typer
-from rich.console import Console
 
 from sync import __version__
 from sync.cli import house, passes, review
@@ -27,6 +26,12 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        sys.stdout.write(__version__ + "\n")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -35,11 +40,8 @@ def options(
     ),
     json: bool = typer.Option(False, "--json", help="One JSON object on stdout."),
     verbose: bool = typer.Option(False, "-v", "--verbose", help="Log more."),
-    version: bool = typer.Option(False, "--version", help="Say the version and exit.", is_eager=True),
+    version: bool = typer.Option(False, "--version", help="Say the version and exit.", is_eager=True, callback=_version),
 ) -> None:
-    if version:
-        Console().print(__version__)
-        raise typer.Exit
     context.obj = Asked(config, json, verbose)
 
 

@@ -37,16 +37,12 @@ def _names(scene: Scene) -> Outlook:
 def _group(scene: Scene, group: str) -> Outlook:
     if group == "status" and (stop := _odd_status(scene)):
         return stop
-    bases = (
-        {side: scene.base(side) or {} for side in scene.views}
-        if scene.link.shop_base is not None and scene.link.repairy_base is not None
-        else None
-    )
+    bases: dict[Side, Fields] = {side: scene.base(side) or {} for side in scene.views}
     case = Case(group, scene.shop, scene.repairy, scene.views, bases, scene.link.repairy_code)
     choice = scene.link.choice.get(group)
     verdict = merge(case, scene.rules.policy, choice)
     if verdict.kind == "same":
-        return Outlook()
+        return noted(group, f"{group} differs, though neither side changed it") if case.apart else Outlook()
     if verdict.kind == "record":
         return Outlook(record=frozenset({group}))
     if verdict.kind in ("hold", "note"):
@@ -61,16 +57,9 @@ def _odd_status(scene: Scene) -> Outlook | None:
             return Outlook(stands=(Stand("waiting", "status", "the shop's status says to leave this row alone"),))
         if unmapped(status):
             return held("status", not_mapped(status))
-    if (
-        scene.link.repairy_base is None
-        and scene.views["repairy"].get("status") == CANCELLED
-        and scene.views["shop"].get("status") in OPEN
-    ):
-        return (
-            None
-            if "status" in scene.link.choice
-            else held("status", "cancelled at Repairy and open in the shop when first paired")
-        )
+    agreed = (scene.base("repairy") or {}).get("status") or "status" in scene.link.choice
+    if not agreed and scene.views["repairy"].get("status") == CANCELLED and scene.views["shop"].get("status") in OPEN:
+        return held("status", "cancelled at Repairy and open in the shop when first paired")
     return None
 
 

@@ -2,17 +2,19 @@
 
 Each side is compared with its own base, in its own spelling made canonical. A change on one side is projected onto
 what the other can hold; where it is equal there it is recorded and not written. Without a base a difference counts
-as changed on both sides. A table test walks every combination.
+as changed on both sides, but an empty value is no edit. A table test walks every combination.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sync.core import notes
 from sync.core.booking import POLICY, Ability, Fields, Side, other
+from sync.core.canonical import alike
 from sync.core.project import TooLong, fit, is_shortened, project, shared
 
 Policy = Mapping[str, str]  # of a group: shop | repairy | hold | merge
@@ -34,20 +36,17 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Case:
-    """One group of one booking, all views canonical. `bases` None: the two never agreed on anything yet."""
+    """One group of one booking, all views canonical. An empty base: the two never agreed; a value is then an edit."""
 
     group: str
     shop: Ability
     repairy: Ability
     views: Mapping[Side, Fields]
-    bases: Mapping[Side, Fields] | None
+    bases: Mapping[Side, Fields]
     code: str | None = None
 
     def able(self, side: Side) -> Ability:
         return self.shop if side == "shop" else self.repairy
-
-    def value(self, side: Side) -> dict[str, str | None]:
-        return {name: self.views[side].get(name) for name in self.names}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,25 +55,32 @@ class Case:
 
     def changed(self, side: Side) -> bool:
         """Whether this side left its base. An end that only Repairy keeps counts as its change."""
-        if self.bases is None:
-            return True
         reads = self.able(side).reads
         names = ("starts_at", "ends_at") if self.group == "time" else self.names
-        return any(self.views[side].get(name) != self.bases[side].get(name) for name in names if name in reads)
+        return any(self.left(side, name) for name in names if name in reads)
+
+    def left(self, side: Side, name: str) -> bool:
+        """Whether one field of this side is not what was agreed."""
+        return self.views[side].get(name) != self.bases[side].get(name)
 
     def projected(self, source: Side) -> dict[str, str | None]:
         """This side's value as the other would show it. Raises TooLong."""
         target = other(source)
         return project(self.group, self.views[source], self.able(source), self.able(target), self.views[target], self.code)
 
-    def lands(self, source: Side) -> bool:
+    def lands(self, source: Side, like: Callable[[str | None, str | None], bool] = operator.eq) -> bool:
         """Whether the other side shows this value already, as far as it can."""
         target = other(source)
         try:
             wanted = self.projected(source)
         except TooLong:
             return False
-        return all(self.views[target].get(name) == value for name, value in wanted.items())
+        return all(like(self.views[target].get(name), value) for name, value in wanted.items())
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two sides disagree by more than the way in which they tidy texts."""
+        return bool(self.names) and not self.lands("shop", alike) and not self.lands("repairy", alike)
 
 
 def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
@@ -100,20 +106,17 @@ def _record(case: Case, changed: Mapping[str, bool]) -> Verdict:
 
 def _one_winner(case: Case, changed: Mapping[str, bool], rule: str) -> Verdict:
     if not changed["repairy"]:
-        return _across(case, "shop")
+        return _across(case, "shop", alone=True)
     if not changed["shop"]:
-        return _across(case, "repairy")
+        return _across(case, "repairy", alone=True)
     if rule in ("shop", "repairy"):
         return _across(case, "shop" if rule == "shop" else "repairy", f"both changed; the policy says {rule}")
-    return Verdict(
-        case.group,
-        "hold",
-        reason=f"{case.group} differs on both sides" if case.bases is None else f"{case.group} was changed on both sides",
-    )
+    met = all(case.bases.values())
+    return Verdict(case.group, "hold", reason=f"{case.group} {'was changed' if met else 'differs'} on both sides")
 
 
-def _across(case: Case, source: Side, reason: str = "") -> Verdict:
-    """The source's value goes to the other side: only the fields that differ there."""
+def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) -> Verdict:
+    """The source's value goes to the other side: the fields that differ there, and where it changed alone, its own edits."""
     target = other(source)
     if any(is_shortened(case.views[source].get(name)) for name in case.names) and source == "shop":
         return Verdict(case.group, "hold", reason="the shop holds this text only shortened; an edit of it needs a person")
@@ -122,6 +125,10 @@ def _across(case: Case, source: Side, reason: str = "") -> Verdict:
     except TooLong as long:
         return Verdict(case.group, "hold", reason=str(long))
     differs = {name: value for name, value in wanted.items() if case.views[target].get(name) != value}
+    if alone and case.group != "time":
+        differs = {name: value for name, value in differs.items() if case.left(source, name)}
+    if not differs:
+        return Verdict(case.group, "record", reason="both sides agree")
     return Verdict(case.group, "write", {target: differs}, reason=reason or f"{case.group} changed at {_NAME[source]}")
 
 
@@ -133,8 +140,8 @@ def _notes(case: Case) -> Verdict:
     edits, now = {}, {}
     for side in case.views:
         now[side] = case.views[side].get("job_notes")
-        edits[side] = notes.edit((case.bases or {}).get(side, {}).get("job_notes"), now[side])
-    if case.bases is not None and is_shortened(case.bases["shop"].get("job_notes")):
+        edits[side] = notes.edit(case.bases[side].get("job_notes"), now[side])
+    if is_shortened(case.bases["shop"].get("job_notes")):
         return _shortened_notes(case)
     goal = {side: notes.apply(edits[other(side)], now[side], edits[side]) for side in now}
     removed_only = case.shop.append_notes and bool(edits["repairy"].removed)

@@ -54,8 +54,9 @@ class Engine:
         if not self.check_shop():
             return Result(reached={"shop": False, "repairy": True})
         reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
-        settled = settle(site)
+        self._looked = reached["shop"]  # a shop that cannot be read may have been changed: look again
         paired = pair_halves(site)
+        settled = settle(site)
         if reached["shop"]:
             self.set_baseline()
         todo = plan(site, profile_changed=self._profile_changed(reached["shop"]))

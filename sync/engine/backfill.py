@@ -56,8 +56,8 @@ def backfill(
     engine.check_shop()
     _gather(site, span, known)
     engine.set_baseline()
-    settle(site)
     paired = pair_halves(site)
+    settle(site)
     if not create:
         return Filled((), paired, Plan())
     _silent(site)

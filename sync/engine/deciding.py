@@ -10,7 +10,7 @@ from sync.core.booking import GROUPS, Link
 from sync.engine.pairing import join, split
 from sync.engine.site import Site
 from sync.errors import SyncError
-from sync.records import Decision, Standing
+from sync.records import Decision
 
 
 def take_up(site: Site) -> None:
@@ -67,15 +67,9 @@ def _skip(site: Site, link: Link, how: Mapping[str, str]) -> None:
     words = {
         scope: "same" if scope == "identity" else "skip" for scope in held if scope in GROUPS or scope in ("identity", "missing")
     }
-    for one in site.state.standings(site.name, link_id=link.id):
-        groups = _plan_groups(site, one) if one.scope == "plan" else []
-        words |= dict.fromkeys(groups, "skip")
+    if "plan" in held:  # every group of this booking may be meant
+        words |= dict.fromkeys(GROUPS, "skip")
     _choose(site, link, words)
-
-
-def _plan_groups(site: Site, one: Standing) -> list[str]:
-    """Of a held plan every group of this booking may be meant: all are accepted as they are."""
-    return list(GROUPS)
 
 
 def _choose(site: Site, link: Link, words: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync.core.action import Action, memory
-from sync.core.booking import GROUPS, Fields, Link, Sighting, other
+from sync.core.booking import GROUPS, Fields, Link, Side, Sighting, other
 from sync.core.canonical import alike, canonical, split_name, view
 from sync.core.project import shared
 from sync.core.safety import ONCE
@@ -23,6 +23,8 @@ from sync.records import Intent
 
 def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sighting) -> tuple[Link, list[str]]:
     """Fold what the side now shows into the link; which groups it quietly did not take."""
+    if action.kind == "create":
+        link = without_twin(site, link, action.side, sighting.key)
     changes = sight(link, action.side, sighting, site.stamp(), site.stamp())
     if action.kind == "create" and _stranger(site, link, action, sighting):
         return _not_ours(site, link, action, intent, sighting), []
@@ -53,6 +55,19 @@ def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sig
     link = site.state.finish(intent, "accepted", "", link, **changes)
     said(site, link, action, "rejected" if refused else "accepted", ", ".join(refused))
     return link, refused
+
+
+def without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
+    """The half that a reading made of the booking that this link's create made goes into this link."""
+    rows = (
+        site.state.by_shop_keys(site.name, [key]).get(key, [])
+        if side == "shop"
+        else site.state.by_repairy_ids(site.name, [key]).values()
+    )
+    twins = [row for row in rows if row.id != link.id and not row.paired and row.state != "closed"]
+    for twin in twins:
+        link = site.state.join(link, twin, reference=link.reference or twin.reference)
+    return link
 
 
 def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[str, Any]:

@@ -157,6 +157,9 @@ def _take_booking(
 ) -> None:
     if isinstance(result, Unreachable):
         return
+    if event is not None and link is None and isinstance(result, Sighting) and _may_be_ours(site, result):
+        site.state.park_event(event, site.name)
+        return
     if isinstance(result, Sighting):
         if result.workshop_id not in (None, site.id):
             site.log.warning("booking of another workshop", workshop=site.name, repairy_id=booking)
@@ -166,6 +169,13 @@ def _take_booking(
         site.state.save(link, **changes, poll_at=site.stamp(site.quarantine))
     if event is not None:
         site.state.settle_event([event], site.name)
+
+
+def _may_be_ours(site: Site, row: Sighting) -> bool:
+    """A booking without a reference that has the plate of a create of ours whose outcome is not known yet."""
+    plate = view(row.fields).get("rego")
+    making = [one for one in site.state.open_intents(site.name) if one.side == "repairy" and one.kind == "create"]
+    return row.ref is None and any(view(one.after).get("rego") == plate for one in making)
 
 
 def take_sighting(site: Site, link: Link | None, row: Sighting, last: str | None) -> Link:

@@ -108,24 +108,16 @@ def _find(site: Site, intent: Intent, link: Link, action: Action) -> bool:
     """A row that an interrupted insert may have made: the one that says so, or the one new row that agrees in two of three."""
     row = site.shop.remembered(names(link))
     if row is not None:
-        accept(site, _without_twin(site, link, row), action, intent, row)
+        accept(site, link, action, intent, row)
         return True
     known, rows = set(intent.context.get("keys", ())), site.shop.candidates(intent.after)
     links = site.state.by_shop_keys(site.name, [one.key for one in rows])
     new = [one for one in rows if one.key not in known and not any(half.repairy_id for half in links.get(one.key, []))]
     if len(new) == 1:
-        accept(site, _without_twin(site, link, new[0]), action, intent, new[0])
+        accept(site, link, action, intent, new[0])
         return True
     if new:
         why = "an insert was interrupted and more than one new row could be it: link the right one"
         site.state.finish(intent, "unknown", why, link, choice={**link.choice, "identity": why}, due_at=site.stamp())
         return True
     return _still_old(site, intent, link, action, None)
-
-
-def _without_twin(site: Site, link: Link, row: Sighting) -> Link:
-    """The half that a reading of the shop made of the same row goes into this link."""
-    for twin in site.state.by_shop_keys(site.name, [row.key]).get(row.key, []):
-        if twin.id != link.id and twin.repairy_id is None:
-            return site.state.join(link, twin, reference=link.reference or twin.reference)
-    return link
