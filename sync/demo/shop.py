@@ -61,7 +61,7 @@ def stay() -> frozenset[str]:
 
 
 def name(number: int) -> str:
-    """"Customer Forty-One"."""
+    """As in "Customer Forty-One"."""
     tens, ones = (0, number) if number < len(ONES) else divmod(number, 10)
     return "Customer " + "-".join(filter(None, (TENS[tens], ONES[ones])))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +99,7 @@ class Stage:
         self.daemon: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(trust_env=False, timeout=10)
         self._hooks = hooks
+        self._begun: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Stage:
         try:
@@ -149,20 +149,24 @@ class Stage:
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
         """Start one of its commands; what it says goes to the daemon's log."""
         with self.log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 (our own program)
+            process = subprocess.Popen(  # noqa: S603 (our own program)
                 self._line(*words), env=_environment(), cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        self._begun.append(process)
+        return process
 
-    def start(self) -> None:
-        """The daemon, until it says that it is ready. Raises Broken with the end of its log."""
-        self.daemon = self.begin("run")
-        over = time.monotonic() + READY_SECONDS
+    def start(self) -> float:
+        """The daemon; returns the seconds until it said that it is ready. Raises Broken with the end of its log."""
+        began, self.daemon = time.monotonic(), self.begin("run")
         while not self._is_ready():
-            if self.daemon.poll() is not None:
-                raise Broken(f"the daemon ended with {self.daemon.returncode}:\n{self.said()}")
-            if time.monotonic() > over:
-                raise Broken(f"the daemon was not ready after {READY_SECONDS:.0f} s:\n{self.said()}")
+            if self.ended() or time.monotonic() > began + READY_SECONDS:
+                raise Broken(f"the daemon did not start ({READY_SECONDS:.0f} s were given):\n{self.said()}")
             time.sleep(0.05)
+        return time.monotonic() - began
+
+    def ended(self) -> bool:
+        """Whether the daemon ended though nobody asked it to."""
+        return self.daemon is not None and self.daemon.poll() is not None
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -171,13 +175,14 @@ class Stage:
             self.daemon.wait()
 
     def stop(self) -> None:
-        """As systemd would; killed where it does not end."""
-        if self.daemon and self.daemon.poll() is None:
-            self.daemon.send_signal(signal.SIGTERM)
+        """End what was started, as systemd would; what does not end is killed."""
+        for process in [each for each in self._begun if each.poll() is None]:
+            process.terminate()
             try:
-                self.daemon.wait(COMMAND_SECONDS)
+                process.wait(COMMAND_SECONDS)
             except subprocess.TimeoutExpired:
-                self.kill()
+                process.kill()
+                process.wait()
 
     def said(self) -> str:
         """The end of the daemon's log."""
