@@ -26,7 +26,7 @@ id = "W1"
 name = "Northside"
 timezone = "Australia/Melbourne"
 shop_url = "sqlite:///shop.db"
-profile = "our-shop.toml"
+profile = "demo"
 reference_prefix = "NS-"
 """
 
@@ -74,8 +74,8 @@ def installed(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pyt
 
 
 def test_wheel_brings_its_own_files(installed: Path, tmp_path: Path) -> None:
-    """The sample, the contract and the migrations come with it, and it looks for them nowhere else."""
-    ask = "from sync.share import CONFIG, MIGRATIONS as M; print(CONFIG, *sorted(p.name for p in (*CONFIG.iterdir(), *M.iterdir())))"
+    """The sample, the contract and the migrations come with it; it looks for them nowhere else."""
+    ask = "from sync.share import CONFIG as C, MIGRATIONS as M; print(C, *(p.name for top in (C, M) for p in top.iterdir()))"
     config, *names = run(installed / "python", "-c", ask, cwd=tmp_path).split()
     assert Path(config).is_relative_to(installed.parent)
     assert {"repairy-sync.toml", "repairy-api.toml", "profiles", "systemd", "env.py", "versions"} <= set(names)
