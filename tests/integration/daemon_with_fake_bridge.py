@@ -22,9 +22,9 @@ from sync.notify import Notify
 from sync.state import lease
 
 
-def say(word: str, /, **words: object) -> None:
+def say(event: str, **words: object) -> None:
     """A line of the diary; in one write, so that lines of two threads stay apart."""
-    sys.stdout.write(json.dumps({"said": word, **words}, default=repr) + "\n")
+    sys.stdout.write(json.dumps({"said": event, **words}, default=repr) + "\n")
     sys.stdout.flush()
 
 

@@ -254,7 +254,7 @@ class Told:
         self.log: list[tuple[str, dict[str, object]]] = []
         self.words: list[dict[str, str]] = []
 
-    def info(self, event: str, /, **words: object) -> None:
+    def info(self, event: str, **words: object) -> None:
         self.log.append((event, words))
 
     warning = error = info
