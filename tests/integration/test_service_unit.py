@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sync.settings.secrets import ALWAYS, NAMES
 from sync.share import CONFIG
 
 UNIT = CONFIG / "systemd" / "repairy-sync.service"
@@ -62,3 +63,11 @@ def test_each_hardening_line_has_a_reason() -> None:
     service = UNIT.read_text().split("[Service]")[1].split("[Install]")[0]
     for group in filter(None, service.strip().split("\n\n")):
         assert group.startswith("#"), group
+
+
+def test_every_secret_is_a_credential() -> None:
+    """Each that has a name, from its own file; all but the required ones have an empty line to stand in."""
+    loaded = re.findall(r"(?m)^LoadCredential=(\w+):/etc/repairy-sync/secrets/(\w+)$", UNIT.read_text())
+    optional = re.findall(r"(?m)^SetCredential=(\w+):\\n$", UNIT.read_text())
+    assert sorted(loaded) == sorted((name, name) for name in NAMES)
+    assert sorted(optional) == sorted(set(NAMES) - set(ALWAYS))
