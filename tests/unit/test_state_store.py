@@ -156,6 +156,14 @@ def test_links_are_narrowed_by_state(store: StateStore) -> None:
     assert store.open_count("south") == 0
 
 
+def test_halves_know_one_side_and_are_not_closed(store: StateStore) -> None:
+    store.add("north", reference="whole", shop_key="1", repairy_id="R1")
+    store.add("north", reference="closed", shop_key="2", state="closed")
+    store.add("north", reference="shop", shop_key="3")
+    store.add("north", reference="repairy", repairy_id="R4", state="baseline")
+    assert [link.reference for link in store.halves("north")] == ["shop", "repairy"]
+
+
 def test_polls_go_longest_overdue_first_and_only_where_there_is_a_booking(store: StateStore) -> None:
     for name, seconds in (("R1", -5), ("R2", -9), ("R3", 0), ("R4", 1)):
         store.add("north", repairy_id=name, poll_at=stamp(later(seconds)))
