@@ -22,6 +22,7 @@ from sync.repairy.bucket import Bucket, Pause, retry_after
 from sync.repairy.contract import Contract
 from sync.repairy.transport import Reply, Seam, Transport
 
+BEFORE, BEHIND = r"(?<![^\W_])", r"(?![^\W_])"  # no letter or digit there
 UNSURE = (408,)  # a 4xx that does not say that nothing happened
 
 
@@ -206,15 +207,17 @@ def _code(word: str) -> str:
 
 
 def _scrubbed(message: str, body: Any) -> str:
-    """A message that repeats nothing of what was sent, and no number or address that could be a customer's."""
+    """A message that repeats nothing of what was sent, however spelt, and no number or address that could be a customer's."""
+    message = "".join(char if char.isprintable() else " " for char in message[:500])
     for told in sorted(set(_texts(body)), key=len, reverse=True):
-        message = re.sub(re.escape(told), "…", message, flags=re.IGNORECASE)
-    message = re.sub(r"\S+@\S+|\+?\d(?:[ -]?\d){5,}", "…", message)
-    return "".join(char if char.isprintable() else " " for char in message)[:200].strip()
+        letters = [re.escape(char) for char in told if char.isalnum()]
+        if len(letters) > 1:
+            message = re.sub(BEFORE + r"[\W_]?".join(letters) + BEHIND, "…", message, flags=re.IGNORECASE)
+    return re.sub(r"\S+@\S+|\+?\d(?:[ -]?\d){5,}", "…", message)[:200].strip()
 
 
 def _texts(body: Any) -> Iterator[str]:
-    """Every text in a body that is long enough to tell something."""
+    """Every text in a body, and every word of it."""
     if isinstance(body, dict):
         for inner in body.values():
             yield from _texts(inner)
@@ -222,4 +225,4 @@ def _texts(body: Any) -> Iterator[str]:
         for inner in body:
             yield from _texts(inner)
     elif isinstance(body, str):
-        yield from (part for part in {body, *body.split()} if len(part) > 1)
+        yield from (part for part in {body, *body.split()} if len(part) <= 100)

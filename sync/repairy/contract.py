@@ -91,10 +91,6 @@ class Contract(tables.Table):
         own = self.create.get(field) if create else None  # type: ignore[call-overload]
         return str(own or getattr(self.booking, field, ""))
 
-    def names(self, *, create: bool = False) -> dict[str, str]:
-        """Every field that a booking, or a create request, has a place for: our name -> the dotted wire name."""
-        return {field: self.name(field, create=create) for field, name in self.booking if name}
-
     def word(self, status: str) -> str:
         """Our status as the wire's word."""
         return str(getattr(self.status.words, status))

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sync.core import times
 
 Status = Literal["pending", "processing", "done", "cancelled"]
-Part = Literal["create", "update", "set_status"]
 Name = Literal[
     "reference", "workshop_id", "starts_at", "ends_at", "job_notes", "description", "service_category", "service_code",
     "name", "first_name", "last_name", "company", "phone", "email", "rego", "make", "model", "badge", "year", "vin",

@@ -23,6 +23,7 @@ from sync.errors import ConfigError, NotSent, Unknown
 from sync.ports import Clock
 
 Seam = httpx.BaseTransport  # where a test may put a server of its own
+IDLE = 4.0  # seconds that an idle connection is kept: less than servers usually do, so that they rarely close it on us
 CAP = 1024 * 1024  # bytes of one answer
 # What certainly happened before the first byte of the request left, and how to say it.
 UNSENT: Mapping[type[Exception], str] = {
@@ -105,7 +106,7 @@ class Transport:
     def _request(
         self, method: str, path: str, headers: Mapping[str, str], body: Any, params: Mapping[str, str] | None
     ) -> httpx.Request:
-        content = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        content = None if body is None else json.dumps(body, allow_nan=False).encode()
         kind = {"Content-Type": "application/json"} if content is not None else {}
         fixed = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "repairy-sync", **kind}
         return self._client.build_request(
@@ -184,7 +185,7 @@ class _Socket(httpx.HTTPTransport):
             ssl_context=context,
             max_connections=connections,
             max_keepalive_connections=connections,
-            keepalive_expiry=15.0,
+            keepalive_expiry=IDLE,
             network_backend=_Backend(deadline),
         )
 
@@ -202,7 +203,11 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         left = self._deadline.within(httpcore.ConnectTimeout)
-        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options), self._deadline)
+        stream = super().connect_tcp(host, port, left, local_address, socket_options)
+        if self._deadline.left() <= 0:  # looking up the name is not bounded, and each address had its own time
+            stream.close()
+            raise httpcore.ConnectTimeout
+        return _Stream(stream, self._deadline)
 
 
 class _Stream(httpcore.NetworkStream):

@@ -165,7 +165,7 @@ class WorkshopRepairy:
         """The bookings of the partner report that can be understood. Raises Unreachable, ConfigError (off until confirmed)."""
         names, found = self._contract.report, list[Sighting]()
         params = {names.from_: since.isoformat(), names.to: until.isoformat()}
-        for entry in _entries(self._about_workshop("report", "the report", params, whole=True), names.list, "the report"):
+        for entry in _entries(self._about_workshop("report", "the report", params), names.list, "the report"):
             try:
                 found.append(bodies.sighting(self._contract, entry))
             except bodies.NotUnderstood:
@@ -225,11 +225,10 @@ class WorkshopRepairy:
             }
             wire.put(body, names.list, [{name: text for name, text in entry.items() if text}])
 
-    def _about_workshop(self, operation: str, about: str, params: Mapping[str, str] | None = None, *, whole: bool = False) -> Any:
-        """A read whose path names the workshop. Raises Unreachable, ConfigError."""
-        places = {} if whole else {"workshop_id": self._id}
+    def _about_workshop(self, operation: str, about: str, params: Mapping[str, str] | None = None) -> Any:
+        """A read whose path may name the workshop. Raises Unreachable, ConfigError."""
         try:
-            return self._calls.read(operation, about, params, **places)
+            return self._calls.read(operation, about, params, workshop_id=self._id)
         except NotFound as error:
             raise Unreachable(f"{error}: check the id of the workshop") from None
 
