@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+
+from sync.shop.profile import Profile
+from sync.shop.store import ShopStore
+from tests.fakes import MELBOURNE, FakeClock
 
 SELECT = """
 SELECT b.id AS key, b.modified AS changed_at, s.name AS status, b.dropoff AS starts_at, b.pickup AS ends_at,
@@ -94,3 +99,36 @@ def demo_database(engine: sa.Engine) -> sa.MetaData:
     with engine.begin() as connection:
         connection.execute(metadata.tables["statuses"].insert(), [{"name": word} for word in WORDS])
     return metadata
+
+
+STATES = {"read": {"open": "pending", "done": "done", "cancelled": "cancelled"}, "write": {"pending": "open", "done": "done"}}
+
+
+class Layout:
+    """A database with some tables in it, and the shop made of it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = sa.create_engine(url, poolclass=sa.NullPool)
+        self.lite = self.engine.dialect.name == "sqlite"
+        self.clock = FakeClock()
+        self._shops: list[ShopStore] = []
+
+    def run(self, *statements: str) -> None:
+        with self.engine.begin() as connection:
+            for sql in statements:
+                connection.exec_driver_sql(sql)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(sql)]
+
+    def shop(self, select: str, write: Mapping[str, Any] | None = None, **tables: Any) -> ShopStore:
+        profile = Profile.parse({"name": "x", "booking": {"select": select}, "status": STATES, "write": write or {}, **tables})
+        self._shops.append(ShopStore(self.url, profile, MELBOURNE, "w1", self.clock))
+        return self._shops[-1]
+
+    def close(self) -> None:
+        for shop in self._shops:
+            shop.close()
+        self.engine.dispose()

@@ -205,8 +205,8 @@ def _first_accepted(connection: Any, cursor: Any, alternatives: list[str]) -> No
 
 def _tolerate_odd_times(connection: Any) -> None:
     """Let psycopg hand on as text what Python has no time for (`infinity`): one such row must not end the whole read."""
-    from psycopg import DataError
-    from psycopg.types import datetime as loaders
+    from psycopg import DataError  # noqa: PLC0415 (an extra: only shops on PostgreSQL have it)
+    from psycopg.types import datetime as loaders  # noqa: PLC0415
 
     for kind, base in (
         ("date", loaders.DateLoader),

@@ -63,6 +63,7 @@ def _inserted(connection: sa.Connection, step: Step, known: Mapping[str, object]
     """What the statements yield: the first column of a row that one returns, else the key that the first one generated."""
     value: object = None
     for number, sql in enumerate(step.insert):
+        _forget_keys(connection)
         result = connection.execute(statement.clause(sql), bound(sql, {**known, step.set: value}))
         if result.returns_rows:
             row = result.first()
@@ -72,8 +73,17 @@ def _inserted(connection: sa.Connection, step: Step, known: Mapping[str, object]
     return value
 
 
+def _forget_keys(connection: sa.Connection) -> None:
+    """PostgreSQL gives out the last key of the session, which may be another transaction's: begin without one."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DISCARD SEQUENCES")
+
+
 def _generated(connection: sa.Connection, result: sa.CursorResult[tuple[object, ...]]) -> object:
     if connection.dialect.name != "postgresql":
         return result.lastrowid or None
-    with connection.begin_nested():  # no key was generated: an error that must not end the transaction
-        return connection.exec_driver_sql("SELECT lastval()").scalar()
+    try:
+        with connection.begin_nested():
+            return connection.exec_driver_sql("SELECT lastval()").scalar()
+    except sa.exc.OperationalError:
+        return None  # no key was generated: a later statement of the step may yield one

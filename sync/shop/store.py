@@ -152,12 +152,19 @@ class ShopStore:
     def _created(self, fields: Fields, names: Names) -> Sighting:
         with connect.writing(self._engine) as connection:
             known = self._remembered(connection, names)
-            if known is None:
-                key = create.run(connection, self._profile.write.create, self._values(fields, names), fields.get("rego"))
-                known = self._row(connection, key) if key is not None else None
-            if known is None:
+            if known is not None:
+                return self._understood(known)
+            key = create.run(connection, self._profile.write.create, self._values(fields, names), fields.get("rego"))
+            row = self._row(connection, key) if key is not None else None
+            made = self._understood(row) if row else None
+            if made is None or not self._is_new(made, fields):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
-            return self._understood(known)
+            return made
+
+    def _is_new(self, made: Sighting, fields: Fields) -> bool:
+        """Whether this is the row just made: a trigger's own insert can put another key in its place."""
+        telling = sum(bool(fields.get(name)) and name in self.ability.reads for name in ("rego", "starts_at", "phone"))
+        return self._agreement(made.fields, fields) >= min(telling, 2)
 
     def _held(self, connection: sa.Connection, key: str) -> tuple[Row, Sighting]:
         """The row, locked where the profile says how, and as it stands now. Raises Stale, NotSent."""
