@@ -67,7 +67,14 @@ def always(answer: Answer) -> Script:
 
 @contextmanager
 def client(
-    url: str, *, clock: Any = None, timeout: float = 5.0, rate: float = 1000.0, contract: Contract | None = None, seam: Any = None
+    url: str,
+    *,
+    clock: Any = None,
+    timeout: float = 5.0,
+    rate: float = 1000.0,
+    contract: Contract | None = None,
+    seam: Any = None,
+    ca_bundle: str = "",
 ) -> Iterator[Client]:
     made = Client(
         url,
@@ -79,6 +86,7 @@ def client(
         timeout=timeout,
         requests_per_second=rate,
         transport=seam,
+        ca_bundle=ca_bundle,
     )
     try:
         yield made

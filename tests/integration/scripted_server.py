@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -57,15 +58,16 @@ class Server(ThreadingTCPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.tls = tls
         self.script = script
         self.seen: list[Request] = []
         self.over = threading.Event()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.server_address[1]}"
 
     def paths(self) -> list[str]:
         return [f"{request.method} {request.path}" for request in self.seen]
@@ -83,6 +85,8 @@ class _Handler(BaseRequestHandler):
 
     def handle(self) -> None:
         with suppress(OSError):
+            if self.server.tls:
+                self.request = self.server.tls.wrap_socket(self.request, server_side=True)
             while (request := self._request()) and not self.server.over.is_set():
                 self.server.seen.append(request)
                 answer = self.server.script(request)
@@ -138,9 +142,9 @@ class _Handler(BaseRequestHandler):
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Server]:
-    """A running server, gone at the end."""
-    with Server(script) as server:
+def serving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """A running server, over TLS where a context is given; gone at the end."""
+    with Server(script, tls) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import ssl
+import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpcore
 import httpx
 import pytest
 
-from sync.errors import NotFound, NotSent, Rejected, SyncError, Unknown, Unreachable
+from sync.errors import ConfigError, NotFound, NotSent, Rejected, SyncError, Unknown, Unreachable
 from sync.repairy.transport import CAP
 from sync.repairy.workshop import WorkshopRepairy
 from tests.integration.repairy_stage import (
@@ -93,12 +98,60 @@ def test_a_server_that_cannot_be_reached_cannot_be_read() -> None:
         made.workshop("w1", ZONE).read("b1")
 
 
-def test_a_certificate_that_nobody_vouches_for_stops_the_call() -> None:
-    """TLS to something that does not speak it: nothing of the request has left."""
+def test_a_server_without_tls_gets_nothing() -> None:
     with serving(always(Answer())) as server, client(server.url.replace("http:", "https:"), timeout=1) as made:
         with pytest.raises(NotSent):
             made.workshop("w1", ZONE).set_status("b1", "done")
         assert server.paths() == []
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Path:
+    """A certificate for 127.0.0.1 that only its own file vouches for; the key lies in the same file."""
+    if not shutil.which("openssl"):
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("no openssl: apt-get install openssl")
+    pem, key, made = tmp_path / "both.pem", tmp_path / "key.pem", tmp_path / "cert.pem"
+    what = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    args = [*what, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(made)]
+    subprocess.run(["openssl", "req", "-x509", *args], check=True, capture_output=True)
+    pem.write_text(key.read_text() + made.read_text())
+    return pem
+
+
+def tls(pem: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_the_call(certified: Path) -> None:
+    with serving(always(Answer(200, BOOKING)), tls(certified)) as server, client(server.url) as made:
+        with pytest.raises(NotSent, match="certificate"):
+            made.workshop("w1", ZONE).set_status("b1", "done")
+        assert server.paths() == []
+
+
+def test_a_certificate_of_the_ca_bundle_is_good(certified: Path) -> None:
+    with serving(always(Answer(200, BOOKING)), tls(certified)) as server, client(server.url, ca_bundle=str(certified)) as made:
+        assert made.workshop("w1", ZONE).read("b1").key == "b1"
+
+
+def test_one_deadline_holds_over_tls_too(certified: Path) -> None:
+    script = always(Answer(200, BOOKING, how="drip-head"))
+    with serving(script, tls(certified)) as server, client(server.url, ca_bundle=str(certified), timeout=0.6) as made:
+        began = time.monotonic()
+        with pytest.raises(Unknown):
+            made.workshop("w1", ZONE).set_status("b1", "done")
+        assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize("content", [None, "not a certificate"])
+def test_a_ca_bundle_that_cannot_be_used_is_a_fault_of_the_configuration(tmp_path: Path, content: str | None) -> None:
+    bundle = tmp_path / "ca.pem"
+    if content:
+        bundle.write_text(content)
+    with pytest.raises(ConfigError, match=r"repairy\.ca_bundle"), client("https://127.0.0.1:1", ca_bundle=str(bundle)):
+        pass
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 422, 418])
