@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import sys
 import threading
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from sync.errors import ConfigError
 
 START_SECONDS = 10.0
+HEAD_SECONDS = 10.0  # for a request's line and headers, from its connection or the answer before it
 GRACE_SECONDS = 1  # what a request in hand may still take at the end
 STOP_SECONDS = GRACE_SECONDS + 1.0
 SWITCH_SECONDS = 0.001  # Python's 5 ms between threads made answers during a busy pass two to three times slower
@@ -72,11 +76,27 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
+class _Protocol(H11Protocol):
+    """uvicorn's, that does not wait for ever: otherwise a few hundred silent connections would shut everybody out."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self.transport.close()
+
+
 def _settings(app: ASGIApp) -> uvicorn.Config:
     """No access log: a path may hold a secret. No trust in proxy headers: nothing here depends on who asks."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=_Protocol,
         ws="none",
         loop="asyncio",
         lifespan="off",

@@ -24,7 +24,7 @@ from sync.ports import Event
 from sync.repairy import contract, webhook
 from sync.state import migrate
 from sync.state.store import StateStore
-from sync.web import webhooks
+from sync.web import server, webhooks
 from sync.web.server import Listener
 
 SECRET, NEXT = "made-up-secret", "made-up-next-secret"
@@ -191,6 +191,13 @@ def test_a_signature_out_of_time_is_401(endpoint: Endpoint, minutes: int) -> Non
     assert endpoint.client.post(webhooks.PATH, content=body, headers=headers).status_code == 401
 
 
+def until_closed(endpoint: Endpoint, sent: bytes) -> bytes:
+    """What is answered to these bytes until the endpoint ends the connection."""
+    with socket.create_connection(("127.0.0.1", endpoint.listener.port), timeout=10) as line:
+        line.sendall(sent)
+        return b"".join(iter(lambda: line.recv(65536), b""))
+
+
 HOSTILE = {
     "nothing": b"",
     "not JSON": b"\xff\x00{",
@@ -243,11 +250,39 @@ def test_a_secret_in_the_path(bare: Endpoint, tmp_path: Path, given: str, expect
 def test_a_body_without_end_is_refused_unread(endpoint: Endpoint) -> None:
     """It promises 64 MB; the answer comes, and the connection ends, after the first half."""
     head = f"POST {webhooks.PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: {1 << 26}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", endpoint.listener.port), timeout=10) as line:
-        line.sendall(head.encode() + b"x" * (webhooks.MAX_BODY + 1))
-        answer = b"".join(iter(lambda: line.recv(65536), b""))
+    answer = until_closed(endpoint, head.encode() + b"x" * (webhooks.MAX_BODY + 1))
     assert answer.startswith(b"HTTP/1.1 413")
     assert endpoint.intake.refused == 1
+
+
+def test_a_body_that_drips_is_refused(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhooks, "READ_SECONDS", 0.1)
+    head = f"POST {webhooks.PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
+    assert until_closed(endpoint, head.encode() + b"h").startswith(b"HTTP/1.1 408")
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /webhooks/repairy HTTP/1.1\r\nHost: x\r\n"], ids=["silent", "half a head"])
+def test_a_connection_that_asks_nothing_is_closed(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """Otherwise a few hundred of them would shut Repairy out."""
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    assert until_closed(endpoint, sent) == b""
+
+
+def test_a_second_request_on_a_connection_is_not_waited_for(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    answer = until_closed(endpoint, b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHo")
+    assert answer.count(b"HTTP/1.1 404") == 1
+
+
+def test_a_delivery_that_takes_its_time_is_not_cut_off(bare: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.1)
+
+    def slow(event: Event, workshop: str) -> bool:
+        threading.Event().wait(0.5)
+        return bare.store.add_event(event, workshop)
+
+    bare.serve(store=slow)
+    assert bare.deliver(event()).status_code == 200
 
 
 def test_a_sender_that_goes_away_leaves_no_trace(endpoint: Endpoint) -> None:
