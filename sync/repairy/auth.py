@@ -18,7 +18,7 @@ from sync.repairy.contract import Contract
 LIFE = 48 * 3600.0  # seconds: documented
 AHEAD = 0.9  # of its life: then it is renewed
 PATIENCE = 60.0  # seconds until a renewal that failed is tried again
-REFUSED = "Repairy refuses our token: check the secrets repairy_app_key and repairy_app_secret, and repairy.partner_id"
+REFUSED = "token refused: check the secrets repairy_app_key and repairy_app_secret, and repairy.partner_id"
 
 # Operation and body to the body of the answer. Raises NotSent; where Repairy refused (4xx), _Refused.
 Ask = Callable[[str, dict[str, Any]], Any]
@@ -128,4 +128,4 @@ def _is_token(value: Any) -> bool:
 def _life(value: Any) -> float:
     """Seconds as the answer says, never more than documented; what is not a positive number is not believed."""
     good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    return min(float(value), LIFE) if good else LIFE
+    return float(min(value, LIFE)) if good else LIFE

@@ -118,7 +118,7 @@ class Calls:
         reply = self._send(call, token.access)
         if reply.status in self.contract.errors.token:
             self._auth.give_up(token)
-            raise NotSent(f"token refused: {auth.REFUSED}")
+            raise NotSent(auth.REFUSED)
         return reply
 
     def _send(self, call: Call, access: str | None) -> Reply:

@@ -147,9 +147,13 @@ def _translated(error: Exception, *tables: Mapping[type[Exception], str]) -> Not
 
 
 def _trust(ca_bundle: str) -> ssl.SSLContext:
-    """The system's certificates of trust, or those of one file. Raises ConfigError."""
+    """Trust in what the system and httpx trust, or in one file alone. Raises ConfigError."""
     try:
-        return ssl.create_default_context(cafile=ca_bundle or None)
+        if ca_bundle:
+            return ssl.create_default_context(cafile=ca_bundle)
+        context = httpx.create_ssl_context(trust_env=False)
+        context.load_default_certs()
+        return context
     except (OSError, ValueError) as error:
         raise ConfigError(f"repairy.ca_bundle: {ca_bundle} cannot be used; allowed is a readable PEM file") from error
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta, tzinfo
 from typing import Any
 
 from sync.core.booking import FIELDS, STATUSES, Ability, Fields, Sighting
-from sync.errors import ConfigError, NotFound, NotSent, Unknown, Unreachable, Unsupported
+from sync.errors import NotFound, NotSent, Unknown, Unreachable, Unsupported
 from sync.repairy import bodies, wire
 from sync.repairy.calls import Calls
 from sync.repairy.contract import Contract
@@ -79,7 +79,8 @@ class WorkshopRepairy:
     def create(self, fields: Fields, reference: str, *, silent: bool = True) -> Sighting:
         """Book. Raises NotSent, Rejected, Unsupported, Unknown."""
         body = bodies.create_body(self._contract, fields, self._id, reference, silent)
-        self._put_service(body, fields.get("service_code"))
+        if service := self._service_of(fields.get("service_code")):
+            wire.put(body, self._contract.services.list, [service])
         try:
             answer = self._calls.write("create", f"the new booking {reference}", body)
         except NotFound as error:  # the workshop, or the path: no booking was meant
@@ -94,13 +95,13 @@ class WorkshopRepairy:
     def update(self, booking_id: str, fields: Fields, *, reference: str | None = None) -> Sighting:
         """Replace these fields. Raises NotSent, Rejected, Unsupported, Unknown, NotFound."""
         given = bodies.named(self._contract, fields) | ({} if reference is None else {"reference": reference})
-        code = given.pop("service_code", None)
-        fixed = sorted((given.keys() | (fields.keys() & {"service_code"})) - set(self._contract.update.editable))
-        if fixed:
+        if fixed := sorted(given.keys() - set(self._contract.update.editable)):
             raise Unsupported(f"Repairy does not let {', '.join(fixed)} of a booking be changed")
+        services = self._services_of(given)
         before = self._before(booking_id) if self._in_objects(given) else {}
         body = bodies.update_body(self._contract, given, before)
-        self._put_service(body, code)
+        if services:
+            wire.put(body, self._contract.services.list, services)
         answer = self._calls.write("update", f"booking {booking_id}", body, booking_id=booking_id)
         return self._after(booking_id, answer, fields if reference is None else {**fields, "reference": reference})
 
@@ -206,24 +207,26 @@ class WorkshopRepairy:
     def _in_objects(self, fields: Fields) -> bool:
         return self._contract.update.objects == "replace" and any("." in self._contract.name(field) for field in fields)
 
-    def _put_service(self, body: dict[str, Any], code: str | None) -> None:
-        """Lay the catalog's service of this code into a request; a code that the catalog does not have is left out."""
+    def _service_of(self, code: str | None) -> dict[str, Any] | None:
+        """The catalog's service of this code, as a request names it; None where the catalog has none. Raises NotSent."""
         names = self._contract.services
-        if not (code and names.list):
-            return
+        if not (code and names.list and self._contract.operations.catalog):
+            return None
         try:
-            known = [service for service in self.catalog() if (service.code or "").casefold() == code.casefold()]
+            known = next((service for service in self.catalog() if (service.code or "").casefold() == code.casefold()), None)
         except Unreachable as error:
             raise NotSent(str(error), error.retry_after) from None
-        except ConfigError:
-            return
-        if known:
-            entry: dict[str, Any] = {
-                names.catalog_id: known[0].catalog_id,
-                names.code: known[0].code,
-                names.title: known[0].title,
-            }
-            wire.put(body, names.list, [{name: text for name, text in entry.items() if text}])
+        entry = {names.catalog_id: known.catalog_id, names.code: known.code, names.title: known.title} if known else {}
+        return {name: text for name, text in entry.items() if text} or None
+
+    def _services_of(self, given: dict[str, str | None]) -> list[dict[str, Any]]:
+        """Takes a new service code out of an update's fields, as the list that replaces a booking's services."""
+        if "service_code" not in given:
+            return []
+        service = self._service_of(given.pop("service_code"))
+        if service is None:
+            raise Unsupported("Repairy's catalog has no such service: change it at Repairy")
+        return [service]
 
     def _about_workshop(self, operation: str, about: str, params: Mapping[str, str] | None = None) -> Any:
         """A read whose path may name the workshop. Raises Unreachable, ConfigError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from sync.core.booking import Sighting
 from sync.errors import ConfigError, NotFound, Unknown, Unreachable, Unsupported
+from sync.repairy.contract import Contract
+from sync.share import CONFIG
 from tests.integration.repairy_stage import (
     BOOKING,
     FIELDS,
@@ -218,3 +221,23 @@ def test_calls_are_counted_by_operation() -> None:
         made.workshop("w1", ZONE).read("b1")
         made.workshop("w2", ZONE).read("b1")
         assert made.calls == {"token": 1, "read": 2}
+
+
+def test_a_service_is_changed_only_to_one_of_the_catalog() -> None:
+    """Where the contract lets services be changed at all."""
+    rules = tomllib.loads((CONFIG / "repairy-api.toml").read_text("utf-8"))
+    rules["update"]["editable"].append("service_code")
+
+    def script(request: Request) -> Answer:
+        return tokens(request) or Answer(
+            200, CATALOG if request.path.endswith("/services") else {**BOOKING, **(request.body or {})}
+        )
+
+    with workshop(script, contract=Contract.parse(rules)) as (w, server):
+        assert w.update("b1", {"service_code": "logbook"}).fields["service_code"] == "logbook"
+        assert server.seen[-1].body == {
+            "services": [{"catalogId": "c" * 24, "catalogCode": "logbook", "title": "Logbook service"}]
+        }
+        for unknown in ("no such", None):
+            with pytest.raises(Unsupported, match="catalog"):
+                w.update("b1", {"service_code": unknown})

@@ -87,9 +87,12 @@ def test_the_token_is_renewed_ahead_of_its_end() -> None:
         assert auth_calls(server) == ["POST /auth/token", "POST /auth/refresh"]
 
 
-def test_a_token_never_counts_for_longer_than_48_hours() -> None:
+@pytest.mark.parametrize(
+    "life", [10**9, 10**400, 0, -5, None, "soon", True], ids=["long", "endless", "none", "past", "null", "word", "true"]
+)
+def test_a_token_never_counts_for_longer_than_48_hours(life: Any) -> None:
     clock = ManualClock()
-    with workshop(Guard(life=10**9), clock=clock) as (w, server):
+    with workshop(Guard(life=life), clock=clock) as (w, server):
         w.read("b1")
         clock.seconds += 0.91 * 172800
         w.read("b1")

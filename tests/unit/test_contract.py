@@ -263,3 +263,33 @@ def test_dotted_names_step_into_objects_and_make_them() -> None:
         None,
         body,
     )
+
+
+ODD: list[Any] = [0, -1.5, True, "", "x", "{", "a..b", "\n", [], [1], ["x"], {}, {"x": 1}, {"": {"": []}}]
+
+
+def places(table: dict[str, Any], way: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The way to everything in a TOML file, tables too."""
+    found = [(*way, key) for key in table]
+    return found + [deeper for key, value in table.items() if isinstance(value, dict) for deeper in places(value, (*way, key))]
+
+
+def test_whatever_stands_in_a_contract_it_loads_or_says_what_is_wrong() -> None:
+    """Every key and table, each replaced by every odd value."""
+    whole, told = tomllib.loads(BUILTIN.read_text(encoding="utf-8")), list[str]()
+    loaded = 0
+    for *way, last in places(whole):
+        for odd in ODD:
+            table = whole
+            for step in way:
+                table = table[step]
+            was, table[last] = table[last], odd
+            try:
+                Contract.parse(whole).unconfirmed()
+                loaded += 1
+            except ConfigError as error:
+                told += error.problems
+            table[last] = was
+    assert loaded > 100
+    assert len(told) > 1000
+    assert [line for line in told if not re.match(r"contract: [a-z]\S*: .", line)] == []
