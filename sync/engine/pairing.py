@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sync.core.booking import Link
 from sync.core.pair import pair
 from sync.engine.site import Site
@@ -62,13 +60,20 @@ def _doubt(half: Link, reason: str | None, now: str) -> dict[str, object]:
 
 
 def split(site: Site, link: Link) -> Link:
-    """The shop row is a new booking under an old key: the old link is closed, the row goes on under the next reference."""
-    number = len(site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])) + 1
-    fresh = replace(link, reference=f"{site.prefix}{link.shop_key}~{number}")
-    site.state.save(link, state="closed", due_at=None, poll_at=None, choice={})
+    """The shop row is a new booking under an old key: the old link is left alone, the row goes on under the next reference.
+
+    Made before the old one is let go, and looked for first, so that an interrupted split is not made twice."""
+    mine = site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])
+    fresh = next((one for one in mine if one.id > link.id), None) or _renewed(site, link, len(mine) + 1)
+    site.state.save(link, state="skipped", due_at=None, poll_at=None, choice={})
+    site.state.stand(site.name, link.id, [])
+    return fresh
+
+
+def _renewed(site: Site, link: Link, number: int) -> Link:
     return site.state.add(
         site.name,
-        reference=fresh.reference,
+        reference=f"{site.prefix}{link.shop_key}~{number}",
         shop_key=link.shop_key,
         shop=link.shop,
         shop_digest="",  # read anew at the next pass

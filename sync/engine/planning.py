@@ -82,7 +82,8 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
         return link, _restored(site, link, op)
     out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
     if out.split:
-        return split(site, link), Outlook()
+        split(site, link)  # its fresh link is due, and decided on in the next pass
+        return site.state.link(link.id), Outlook()
     return link, out
 
 
