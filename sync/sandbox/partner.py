@@ -112,9 +112,7 @@ class Partner:
 
         if fault and fault.kind in BEFORE:
             if fault.kind in ("late", "race"):
-                self._come_later(
-                    fault, self._unseen(fault, body), lambda: self._note(operation, method, path, 0, carried_out(), fault)
-                )
+                self._come_later(fault, body, lambda: self._note(operation, method, path, 0, carried_out(), fault))
             return self._struck_before(fault, operation, method, path)
         answer = carried_out()
         seen = _spoilt(answer, fault) if fault else answer
@@ -129,15 +127,17 @@ class Partner:
         for _, arrive in sorted(ready, key=lambda late: late[0]):
             arrive()
 
-    def _unseen(self, fault: Fault, body: bytes) -> str:
+    def _unseen(self, body: bytes) -> str:
         """The reference of a racing create, where no booking has it yet: what it will not see when it arrives."""
         try:
-            reference = dig(self._parsed(body, False), self.shapes.created["reference"]) if fault.kind == "race" else ABSENT
+            reference = dig(self._parsed(body, False), self.shapes.created["reference"])
         except Refused:
             return ""
         return reference if isinstance(reference, str) and not self.diary.knows(reference) else ""
 
-    def _come_later(self, fault: Fault, unseen: str, arrive: Callable[[], None]) -> None:
+    def _come_later(self, fault: Fault, body: bytes, arrive: Callable[[], None]) -> None:
+        unseen = self._unseen(body) if fault.kind == "race" else ""
+
         def arrived() -> None:
             with self.diary.blind_to(unseen):
                 arrive()
