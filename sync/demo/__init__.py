@@ -24,17 +24,16 @@ GOOD, FAILED = 0, 1
 
 def run_demo(serve: bool, say: Callable[[str], None]) -> int:
     """Play it, compare both sides, say what came of it: 0 where all agrees, else 1. `serve`: then stay until a signal comes."""
-    began = time.monotonic()
+    began, code = time.monotonic(), FAILED
     try:
         with _ended_by_signal(), Stage(keep=serve) as stage:
             say(f"Everything of this demo lies in {stage.folder}")
             code = _played(stage, say)
             say(f"Took {time.monotonic() - began:.1f} s.")
             if serve:
-                _serve(stage, say)
+                _stay(stage, say)
     except KeyboardInterrupt:
         say("Ended from outside.")
-        return GOOD if serve else FAILED
     return code
 
 
@@ -45,10 +44,10 @@ def _played(stage: Stage, say: Callable[[str], None]) -> int:
     except (Broken, OSError, ValueError, KeyError, httpx.HTTPError, subprocess.TimeoutExpired) as error:
         say(f"The play stopped: {error}")
         return FAILED
-    return _judged(stage, morning, say)
+    return judged(stage, morning, say)
 
 
-def _judged(stage: Stage, morning: Morning, say: Callable[[str], None]) -> int:
+def judged(stage: Stage, morning: Morning, say: Callable[[str], None]) -> int:
     """The verdict from both sides themselves."""
     found, ledger = compare.pairs(stage.sides(), shop.stay()), stage.ledger()
     say(compare.booking_table(found))
@@ -77,12 +76,13 @@ def _cause(message: dict[str, str]) -> str:
     return "the customer's own act online" if message["by"] == "online" else "the workshop, by this program"
 
 
-def _serve(stage: Stage, say: Callable[[str], None]) -> None:
+def _stay(stage: Stage, say: Callable[[str], None]) -> None:
     say(f"""
 It goes on until Ctrl-C. The folder is kept.
   Customer's page   {stage.sandbox.base_url}/
   Status page       http://127.0.0.1:{stage.web}/   (token: {WEB_TOKEN})
   Shop's database   sqlite3 {stage.office.file}
+  Daemon's log      {stage.log}
   The program       repairy-sync --config {stage.config} status""")
     threading.Event().wait()
 

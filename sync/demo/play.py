@@ -19,7 +19,7 @@ from sync.demo.stage import WORKSHOP, Broken, Stage
 Wanted = Mapping[int, Mapping[str, str]]  # number of a booking's plate -> fields that both sides must show
 Say = Callable[[str], None]
 POLL = 0.05
-PATIENCE = 20.0
+PATIENCE = 30.0
 OUTAGE = 1.2
 SLOW = 1.8  # within the daemon's timeout: it is killed while it waits
 TWO_PASSES = 1.2
@@ -45,7 +45,8 @@ class Morning:
 
     def backfill(self) -> None:
         self.tell("07:30", f"{OPEN} open bookings stand in the shop; Repairy knows none of them: backfill")
-        job, tens = self.stage.begin("backfill", "--nothing-at-repairy"), [0]
+        began, tens = time.monotonic(), [0]
+        job = self.stage.begin("backfill", "--nothing-at-repairy")
 
         def ended() -> bool:
             there = len(self.stage.sides()[1])
@@ -57,7 +58,7 @@ class Morning:
         self.wait("backfill", ended, within=60)
         if job.returncode:
             raise Broken(f"backfill ended with {job.returncode}:\n{self.stage.said()}")
-        self.until("on both sides", {number: {"name": name(number)} for number in range(1, OPEN + 1)})
+        self.until("on both sides", {number: {"name": name(number)} for number in range(1, OPEN + 1)}, since=began)
 
     def opens(self) -> None:
         self.tell("07:55", "The daemon starts")

@@ -159,8 +159,10 @@ class Stage:
         """The daemon; returns the seconds until it said that it is ready. Raises Broken with the end of its log."""
         began, self.daemon = time.monotonic(), self.begin("run")
         while not self._is_ready():
-            if self.ended() or time.monotonic() > began + READY_SECONDS:
-                raise Broken(f"the daemon did not start ({READY_SECONDS:.0f} s were given):\n{self.said()}")
+            if self.ended():
+                raise Broken(f"the daemon ended with exit code {self.daemon.returncode}:\n{self.said()}")
+            if time.monotonic() > began + READY_SECONDS:
+                raise Broken(f"the daemon was not ready after {READY_SECONDS:.0f} s:\n{self.said()}")
             time.sleep(0.05)
         return time.monotonic() - began
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from sync.demo import compare, shop
-from sync.demo.stage import Stage
+from sync.demo import compare, judged, shop
+from sync.demo.play import Morning
+from sync.demo.stage import Broken, Stage
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,15 +29,21 @@ class Run:
     left: list[str]
 
 
+def begun(home: Path) -> subprocess.Popen[str]:
+    """`repairy-sync demo`, with everything it makes under one folder."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sync", "demo"], cwd=home, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "TMPDIR": str(home), "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run of the command, in an empty folder that is its temporary folder too."""
     home = tmp_path_factory.mktemp("demo")
-    done = subprocess.run(
-        [sys.executable, "-m", "sync", "demo"], cwd=home, capture_output=True, text=True, timeout=180, check=False,
-        env={**os.environ, "TMPDIR": str(home), "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    return Run(done.returncode, done.stdout + done.stderr, [each.name for each in home.iterdir()])
+    process = begun(home)
+    said, _ = process.communicate(timeout=180)
+    return Run(process.returncode, said, [each.name for each in home.iterdir()])
 
 
 def test_a_morning_ends_in_agreement(run: Run) -> None:
@@ -61,6 +69,42 @@ def test_bookings_messages_and_calls_are_shown(run: Run) -> None:
 def test_nothing_is_left_behind(run: Run) -> None:
     """Without --serve the folder is gone."""
     assert run.left == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc to see other processes")
+def test_a_signal_ends_it_and_its_daemon(tmp_path: Path) -> None:
+    """SIGTERM in the middle of the morning: exit 1, no folder and no process left."""
+    process = begun(tmp_path)
+    assert process.stdout
+    next(line for line in process.stdout if "ready after" in line)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    running = [line for each in Path("/proc").glob("[0-9]*/cmdline") if str(tmp_path) in (line := cmdline(each))]
+    assert (process.returncode, list(tmp_path.iterdir()), running) == (1, [], [])
+
+
+def cmdline(file: Path) -> str:
+    try:
+        return file.read_bytes().decode(errors="replace")
+    except OSError:  # it ended meanwhile
+        return ""
+
+
+def test_a_daemon_that_does_not_start_is_told_with_its_log() -> None:
+    """What the daemon said last is part of the message."""
+    with Stage(keep=False) as stage:
+        stage.config.write_text(stage.config.read_text().replace("two-way", "sideways"))
+        with pytest.raises(Broken, match="mode: must be"):
+            stage.start()
+
+
+def test_sides_that_differ_fail() -> None:
+    """Before anything was pushed all forty are wrong: each is named, and the verdict is 1."""
+    said: list[str] = []
+    with Stage(keep=False) as stage:
+        assert judged(stage, Morning(stage, said.append), said.append) == 1
+    assert sum(line.startswith("WRONG") for line in said) == shop.OPEN
+    assert "NOT in step" in said[-1]
 
 
 def test_the_table_names_what_differs() -> None:
