@@ -15,10 +15,11 @@ from typing import Any
 from sync.core.action import Action, Stand
 from sync.core.booking import Link, Sighting
 from sync.core.canonical import view
+from sync.core.fold import RAW, memories
 from sync.core.sight import sight
 from sync.core.times import stamp
-from sync.engine.folding import accept, memories, said
-from sync.engine.planning import RAW, Plan
+from sync.engine.folding import accept, said
+from sync.engine.planning import Plan
 from sync.engine.site import Site, names
 from sync.errors import NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
 from sync.records import Intent
@@ -163,7 +164,7 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
         wait = failure.retry_after or site.backoff.delay(link.attempts + 1, site.luck())
         changes |= {"attempts": link.attempts + 1, "due_at": site.stamp(timedelta(seconds=wait))}
     elif isinstance(failure, Rejected | Unsupported):
-        changes |= {"refused": {**link.refused, **memories(link, action)}, "due_at": site.stamp()}
+        changes |= {"refused": {**link.refused, **memories(action)}, "due_at": site.stamp()}
     else:
         changes |= {"due_at": site.stamp(), "poll_at": site.stamp()}
         if action.side == "shop":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sync.core.action import Action, Outlook, Stand
-from sync.core.booking import GROUPS, Fields, Link
+from sync.core.booking import Link
 from sync.core.canonical import view
+from sync.core.fold import decided as changes_of
 from sync.core.guard import Frozen, stale, tripped
 from sync.core.plan import decide
 from sync.core.scene import is_past
@@ -17,8 +17,6 @@ from sync.core.times import stamp
 from sync.engine.pairing import split
 from sync.engine.site import Site
 from sync.records import Intent, Standing
-
-RAW = {group: (*names, "first_name", "last_name", "company") if group == "name" else names for group, names in GROUPS.items()}
 
 
 @dataclass
@@ -30,15 +28,11 @@ class Plan:
     held: list[tuple[Link, Action]] = field(default_factory=list)  # the actions of what is frozen
 
 
-def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False, only: Collection[int] | None = None) -> Plan:
+def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False) -> Plan:
     """Decide on every link that is due. `bulk`: a backfill, whose creates and links the guard lets pass, nothing visible."""
     busy = {intent.link_id: intent for intent in site.state.open_intents(site.name)}
     making = [intent for intent in busy.values() if intent.side == "shop" and intent.kind == "create"]
-    decided = [
-        _decided(site, link, busy, making)
-        for link in site.state.links(site.name, due=site.now())
-        if only is None or link.id in only
-    ]
+    decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now())]
     decided = [(link, _quiet(out) if bulk else out) for link, out in decided]
     frozen = _guarded(site, decided, bulk, profile_changed)
     held = {
@@ -60,7 +54,7 @@ def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False, only:
         stands[link.id] = [site.standing(link.id, stand) for stand in out.stands] + _held(site, link, out, held)
         if going:
             result.work.append((link, going))
-        if changes := _changes(site, link, out, bool(going), bulk):
+        if changes := changes_of(link, out, bool(going), bulk):
             saves.append((link, changes))
     saved = {link.id: link for link in site.state.save_all(saves)}
     result.work = [(saved.get(link.id, link), actions) for link, actions in result.work]
@@ -153,57 +147,6 @@ def _plans(site: Site, frozen: Iterable[Frozen], acted: list[tuple[Link, Action]
 
 def _still(site: Site, one: Standing) -> bool:
     return any(held.digest == one.digest for held in site.state.standings(site.name, kind="held") if held.scope == "plan")
-
-
-def _changes(site: Site, link: Link, out: Outlook, going: bool, bulk: bool) -> dict[str, Any]:
-    """Agreement that nobody recorded is recorded; when to look again; open or closed."""
-    changes: dict[str, Any] = {}
-    for group in out.record:
-        changes["shop_base"] = take(changes.get("shop_base", link.shop_base), link.shop, group)
-        changes["repairy_base"] = take(changes.get("repairy_base", link.repairy_base), link.repairy, group)
-    choice = {key: value for key, value in link.choice.items() if _lasts(key, value, link, out)}
-    if choice != link.choice:
-        changes["choice"] = choice
-    due = None if not going else link.due_at
-    waits = [stand.until for stand in out.stands if stand.until]
-    due = min(waits) if waits and due is None else due
-    if bulk and not going:
-        due = link.due_at
-    if due != link.due_at:
-        changes["due_at"] = due
-    state = (
-        "closed"
-        if out.close and not going and not out.stands
-        else "open"
-        if link.state == "closed" and link.paired
-        else link.state
-    )
-    return changes | ({"state": state} if state != link.state else {})
-
-
-def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
-    """A decision lasts until it is carried out or has nothing left to decide."""
-    if key == "create" or (key == "identity" and value != "same"):
-        return not link.paired
-    if key in ("missing", "all"):
-        return bool(link.missing) or key == "all"
-    if key.startswith("stuck."):
-        return key.removeprefix("stuck.") not in out.record
-    if key == "release":
-        return any(action.signature in value.split() for action in out.actions) or _waits(out)
-    if key == "restore":
-        return bool(out.actions)
-    return _waits(out, key) or any(key in action.groups or key == "identity" for action in out.actions)
-
-
-def _waits(out: Outlook, scope: str | None = None) -> bool:
-    return any(stand.kind == "waiting" and scope in (None, stand.scope) for stand in out.stands)
-
-
-def take(base: Fields | None, snapshot: Fields | None, group: str) -> dict[str, str | None]:
-    """The base with this group as the snapshot has it, in the side's own spelling."""
-    kept = {name: value for name, value in (base or {}).items() if name not in RAW[group]}
-    return kept | {name: value for name, value in (snapshot or {}).items() if name in RAW[group]}
 
 
 def baseline_count(site: Site) -> int:

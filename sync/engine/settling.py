@@ -11,8 +11,9 @@ from datetime import timedelta
 
 from sync.core.action import Action
 from sync.core.booking import Link, Sighting
+from sync.core.fold import happened
 from sync.core.sight import sight
-from sync.engine.folding import accept, said, took
+from sync.engine.folding import accept, said
 from sync.engine.site import Site, names
 from sync.errors import NotFound, SyncError, Unknown, Unreachable, WriteFailed
 from sync.records import Intent
@@ -64,7 +65,7 @@ def _happened(site: Site, intent: Intent, link: Link, action: Action, row: Sight
         return row.ref is not None
     if not action.groups:  # a step on the way to a status
         return row.fields.get("status") == action.fields.get("status")
-    return all(took(site, group, action, intent.before, row) == "took" for group in action.groups)
+    return happened(action, intent.before, row.fields)
 
 
 def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sighting | None) -> bool:
