@@ -65,11 +65,15 @@ class Binder:
         """A start as this shop would show it: in its grain, an hour that happens twice as the earlier."""
         if start is None or times.is_day(start):
             return start
-        zone = self._zone(start_column(self._profile))
         if self._grain == "day":
-            return times.day_of(start, zone).isoformat()
+            return self.day(start)
+        zone = self._zone(start_column(self._profile))
         naive = self._naive(start, start_column(self._profile))
         return times.iso(times.local(naive if self._grain == "second" else naive.replace(second=0), zone)[0])
+
+    def day(self, moment: str | None) -> str | None:
+        """The day of a time on this shop's calendar."""
+        return moment and times.day_of(moment, self._zone(start_column(self._profile))).isoformat()
 
     def _zone(self, column: str) -> ZoneInfo:
         return self._profile.zone(column, self._workshop_zone)

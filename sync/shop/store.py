@@ -23,9 +23,7 @@ from sync.shop.binding import Binder, laid_over, over_limit
 from sync.shop.profile import Profile
 from sync.shop.rules import PURPOSE, spelled
 from sync.shop.select import Query, Select, batches, inside, rows
-from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, whole_name
-
-UNREADABLE = "unreadable"
+from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, unreadable, whole_name
 
 
 class ShopStore:
@@ -74,27 +72,26 @@ class ShopStore:
         query = self._select.since(cursor) if cursor and "changed_at" in self._profile.columns else None
         if query is None:
             return self.window(window)
-        return self._gathered(query, cursor, None)
+        return self._gathered(query, cursor, None)  # not only those in the window: a row may just have left it
 
     def window(self, window: Window) -> Reading:
         return self._gathered(self._select.within(window), None, window)
 
     def read(self, keys: Collection[str]) -> Mapping[str, Sighting]:
-        """A row that is there but cannot be understood has no fields, and counts as locked."""
         self._learn()
         with connect.reading(self._engine) as connection:
-            found = [self._understood(row) for batch in batches(sorted(keys)) for row in self._by_key(connection, batch)]
+            found = [self._reader.sighting(row) for batch in batches(sorted(keys)) for row in self._by_key(connection, batch)]
         return {sighting.key: sighting for sighting in found if sighting.key in keys}
 
     def remembered(self, names: Names) -> Sighting | None:
         with connect.reading(self._engine) as connection:
             row = self._remembered(connection, names)
-        return None if row is None else self._understood(row)
+        return None if row is None else self._reader.sighting(row)
 
     def candidates(self, fields: Fields) -> list[Sighting]:
         """Rows that agree with these in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
         with connect.reading(self._engine) as connection:
-            seen = (self._understood(row) for row in self._rows(connection, self._select.all))
+            seen = (self._reader.sighting(row) for row in self._rows(connection, self._select.all))
             return [sighting for sighting in seen if self._agreement(sighting.fields, fields) >= 2]
 
     def keys(self, window: Window) -> set[str]:
@@ -118,7 +115,7 @@ class ShopStore:
                 return replace(before, fields={**before.fields, "status": CANCELLED})
             if after is None:
                 raise Stale("the shop's row went away while it was written; nothing was kept")
-            return self._understood(after)
+            return self._reader.sighting(after)
 
     def link(self, key: str, names: Names) -> Sighting:
         if not self._profile.write.link:
@@ -131,7 +128,7 @@ class ShopStore:
             after = self._row(connection, row["key"])
             if after is None:
                 raise Stale("the shop's row went away while it was linked; nothing was kept")
-            return self._understood(after)
+            return self._reader.sighting(after)
 
     def create(self, fields: Fields, names: Names) -> Sighting:
         fields = {"status": PENDING, **fields}
@@ -153,10 +150,10 @@ class ShopStore:
         with connect.writing(self._engine) as connection:
             known = self._remembered(connection, names)
             if known is not None:
-                return self._understood(known)
+                return self._reader.sighting(known)
             key = create.run(connection, self._profile.write.create, self._values(fields, names), fields.get("rego"))
             row = self._row(connection, key) if key is not None else None
-            made = self._understood(row) if row else None
+            made = self._reader.sighting(row) if row else None
             if made is None or not self._is_new(made, fields):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
             return made
@@ -179,7 +176,7 @@ class ShopStore:
         row = next(iter(self._by_key(connection, [key])), None)
         if row is None:
             raise Stale("the shop's row is no longer there")
-        before = self._understood(row)
+        before = self._reader.sighting(row)
         if before.locked:
             raise NotSent("the shop's program has locked this booking; tried again later")
         return row, before
@@ -197,7 +194,9 @@ class ShopStore:
         for sql in statements:
             result = connection.execute(statement.clause(sql), create.bound(sql, known))
             compares = any(name.startswith("old_") for name in statement.parameters(sql))
-            if compares and not result.returns_rows and result.rowcount == 0:
+            unchanged = not result.returns_rows and result.rowcount == 0
+            result.close()
+            if compares and unchanged:
                 raise Stale("the shop's row is not as it was read, so the statement changed nothing")
 
     def _chosen(self, wanted: Fields) -> list[str]:
@@ -226,7 +225,9 @@ class ShopStore:
     def _stores(self, before: Sighting, name: str, value: str | None) -> bool:
         """Whether the row holds this value already: equal values are never written."""
         current = whole_name(before.fields) if name == "name" else before.fields.get(name)
-        return value == current or (name == "starts_at" and self._binder.stored(value) == current)
+        if name == "starts_at":
+            value = self._binder.stored(value)
+        return value == current or (name == "ends_at" and times.is_day(current) and self._binder.day(value) == current)
 
     def _values(self, fields: Fields, names: Names) -> dict[str, object]:
         return self._binder.values(fields, names, self._clock.now(), str(uuid4()))
@@ -235,16 +236,17 @@ class ShopStore:
 
     def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
         found: list[Sighting] = []
-        unreadable: list[str] = []
+        odd: list[str] = []
         with connect.reading(self._engine) as connection:
             for row in self._rows(connection, query):
-                try:
-                    found.append(self._reader.sighting(row))
-                except ValueError:
-                    unreadable.append(key_text(row["key"]))
+                sighting = self._reader.sighting(row)
+                if unreadable(sighting.marks):
+                    odd.append(sighting.key)
+                else:
+                    found.append(sighting)
         stamps = [sighting.changed_at for sighting in found if sighting.changed_at]
         kept = [s for s in found if window is None or inside(s.fields["starts_at"], window, self._zone)]
-        return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=unreadable)
+        return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=odd)
 
     def _cursor(self, cursor: str | None, stamps: list[str]) -> str | None:
         """The latest stamp; one in the future, by somebody's wrong clock, would hide what comes until then."""
@@ -288,12 +290,6 @@ class ShopStore:
         if not called or "repairy_ref" not in self._profile.columns:
             return None
         return next(iter(self._rows(connection, self._select.having("repairy_ref", called))), None)
-
-    def _understood(self, row: Row) -> Sighting:
-        try:
-            return self._reader.sighting(row)
-        except ValueError:
-            return Sighting(key_text(row["key"]), {}, locked=True, marks=(UNREADABLE,))
 
     def _agreement(self, shown: Fields, sought: Fields) -> int:
         """In how many of plate, start and phone two bookings agree; what is empty agrees with nothing."""

@@ -7,7 +7,7 @@ Bytes that did not decode arrive as lone surrogates (`surrogateescape`), from th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ _BROKEN = re.compile("[\ud800-\udfff]")
 _NO = frozenset({"", "0", "false", "f", "no", "n"})
 _TRANSLATED = ("status", "starts_at", "ends_at")
 UNDECODABLE = "undecodable"
+UNREADABLE = "unreadable"
 
 
 def text(raw: object) -> str | None:
@@ -53,6 +54,11 @@ def zero(raw: object) -> bool:
     return raw is None or (isinstance(raw, (str, bytes)) and (not text(raw) or (text(raw) or "").startswith("0000-00-00")))
 
 
+def unreadable(marks: Iterable[str]) -> bool:
+    """Whether a row's marks say that a time in it could not be understood."""
+    return any(mark.endswith(f":{UNREADABLE}") for mark in marks)
+
+
 def whole_name(fields: Mapping[str, str | None]) -> str | None:
     """The name, or its parts joined."""
     if "name" in fields:
@@ -71,17 +77,18 @@ class Reader:
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
 
     def sighting(self, row: Row) -> Sighting:
-        """One row. Raises ValueError where a time in it cannot be understood."""
+        """One row. A time in it that cannot be understood is None and marked, and the row counts as locked."""
         marks: list[str] = []
-        fields: dict[str, str | None] = {"status": self.status(row["status"]), "starts_at": self._start(row, marks)}
+        start = self._tried("starts_at", lambda: self._start(row, marks), marks)
+        fields: dict[str, str | None] = {"status": self.status(row["status"]), "starts_at": start}
         if "ends_at" in self._columns:
-            fields["ends_at"] = self._moment(row["ends_at"], "ends_at", marks)
+            fields["ends_at"] = self._tried("ends_at", lambda: self._moment(row["ends_at"], "ends_at", marks), marks)
         elif "minutes" in self._columns:
-            fields["ends_at"] = _after(fields["starts_at"], text(row["minutes"]))
+            fields["ends_at"] = self._tried("ends_at", lambda: _after(start, text(row["minutes"])), marks)
         for name in self._texts:
             fields[name] = _mended(text(row[name]), name, marks)
-        changed = self._moment(row.get("changed_at"), "changed_at", [])
-        locked = (text(row.get("locked")) or "").casefold() not in _NO
+        changed = self._tried("changed_at", lambda: self._moment(row.get("changed_at"), "changed_at", []), marks)
+        locked = (text(row.get("locked")) or "").casefold() not in _NO or unreadable(marks)
         return Sighting(key_text(row["key"]), fields, changed, text(row.get("repairy_ref")), locked=locked, marks=tuple(marks))
 
     def status(self, raw: object) -> str:
@@ -89,9 +96,13 @@ class Reader:
         stored = text(raw) or ""
         return self._words.get(stored.casefold()) or UNMAPPED + _BROKEN.sub("\ufffd", stored)
 
-    def stamp(self, raw: object) -> str | None:
-        """A `changed_at` as a cursor: a plain day where the shop's stamps are days."""
-        return self._moment(raw, "changed_at", [])
+    @staticmethod
+    def _tried(name: str, reading: Callable[[], str | None], marks: list[str]) -> str | None:
+        try:
+            return reading()
+        except (ValueError, OverflowError):
+            marks.append(f"{name}:{UNREADABLE}")
+            return None
 
     def _start(self, row: Row, marks: list[str]) -> str | None:
         if "date" not in self._columns:

@@ -100,9 +100,9 @@ def test_a_start_as_utc_text(case: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["tomorrow", 46000, "2026-13-01", "infinity"])
-def test_a_start_that_is_no_time_is_an_error_of_its_row(raw: object) -> None:
-    with pytest.raises(ValueError):
-        read("starts_at", {"starts_at": raw})
+def test_a_start_that_is_no_time_is_marked_and_nobody_writes_there(raw: object) -> None:
+    seen = read("starts_at", {"starts_at": raw})
+    assert (seen.fields["starts_at"], seen.marks, seen.locked) == (None, ("starts_at:unreadable",), True)
 
 
 def test_an_hour_that_happens_twice_is_the_earlier_and_marked() -> None:
