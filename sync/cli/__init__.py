@@ -58,10 +58,10 @@ _CODES: tuple[tuple[type[SyncError], int], ...] = (
 )
 
 
-def main() -> None:
-    """The entry point: errors become one message on stderr and an exit code."""
+def main(words: list[str] | None = None) -> None:
+    """The entry point: errors become one message on stderr and an exit code. `words` default to the command line's."""
     try:
-        app()
+        app(args=words)
     except SyncError as error:
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()

@@ -80,8 +80,9 @@ class Engine:
         """What the first good reading found is where this installation begins."""
         desk: Desk = self.site.state.desk(self.site.name)
         if desk.baseline_at is None:
-            self.site.state.save_desk(replace(desk, baseline_at=self.site.now()))
-            self.site.rules = replace(self.site.rules, baseline_at=self.site.stamp())
+            read = self.site.state.source(self.site.name, "shop").last_good or self.site.now()
+            self.site.state.save_desk(replace(desk, baseline_at=read))
+            self.site.rules = replace(self.site.rules, baseline_at=stamp(read))
 
     def check_shop(self) -> bool:
         """Once a process: the shop's tables are those that were pinned. Otherwise nothing is written, and why is said."""

@@ -65,7 +65,7 @@ def backfill(
     site.state.save_all(
         [(link, {"state": "open", "choice": {**link.choice, "create": "backfill"}, "due_at": site.stamp()}) for link in wanted]
     )
-    done, todo = _push(site, {link.id for link in wanted}, say or (lambda *_: None))
+    done, todo = _push(site, len(wanted), say or (lambda *_: None))
     return Filled(done, paired, todo)
 
 
@@ -109,17 +109,17 @@ def _meant(site: Site, half: Link, span: Span, known: set[str]) -> bool:
     return span.since <= day and (span.until is None or day <= span.until)
 
 
-def _push(site: Site, wanted: set[int], say: Callable[[int, int], None]) -> tuple[list[Done], Plan]:
+def _push(site: Site, wanted: int, say: Callable[[int, int], None]) -> tuple[list[Done], Plan]:
     """Pass after pass until nothing moves; in batches, so that progress is seen."""
     done: list[Done] = []
     todo = Plan()
     while True:
-        todo = plan(site, bulk=True, only=wanted)
+        todo = plan(site, bulk=True)
         fresh: list[Done] = []
         for at in range(0, len(todo.work), BATCH):
             fresh += act(site, replace(todo, work=todo.work[at : at + BATCH]))
             made = sum(one.action.kind == "create" and one.outcome == "accepted" for one in (*done, *fresh))
-            say(made, len(wanted))
+            say(made, wanted)
         done += fresh
         if site.observing or site.stopping() or not any(one.outcome == "accepted" for one in fresh):
             return done, todo

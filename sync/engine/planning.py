@@ -12,7 +12,7 @@ from sync.core.fold import decided as changes_of
 from sync.core.guard import Frozen, stale, tripped
 from sync.core.plan import decide
 from sync.core.scene import is_past
-from sync.core.status import KIND
+from sync.core.status import KIND, OPEN
 from sync.core.times import stamp
 from sync.engine.pairing import split
 from sync.engine.site import Site
@@ -152,4 +152,5 @@ def _still(site: Site, one: Standing) -> bool:
 def baseline_count(site: Site) -> int:
     """Open rows of the baseline that are not paired: one count, not a list."""
     rows = [half for half in site.state.halves(site.name) if half.state == "baseline" and half.shop_key]
-    return sum(not is_past(view(row.shop or {}).get("starts_at"), site.rules.zone, site.now()) for row in rows)
+    views = [view(row.shop or {}) for row in rows]
+    return sum(one.get("status") in OPEN and not is_past(one.get("starts_at"), site.rules.zone, site.now()) for one in views)
