@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -113,7 +114,7 @@ def not_silent(messages: Iterable[Mapping[str, str]]) -> list[str]:
 
 def booking_table(found: Sequence[Pair]) -> str:
     """One line a booking."""
-    table = Table("Plate", "Shop", "Repairy", "Start", "Status", "Fields", "Differs in", title="Both sides, field by field")
+    table = _table("Both sides, field by field", "Plate", "Shop", "Repairy", "Start", "Status", "Agree", "Differs in")
     for pair in found:
         seen = pair.shop or pair.repairy or {}
         fields, wrong = len(seen), pair.differences
@@ -124,7 +125,7 @@ def booking_table(found: Sequence[Pair]) -> str:
             (pair.repairy or {}).get("repairy id", "-")[-6:],
             seen.get("start", "")[:16],
             seen.get("status", ""),
-            f"{fields - len(wrong)} of {fields} agree" if pair.shop and pair.repairy else "-",
+            f"{fields - len(wrong)} of {fields}" if pair.shop and pair.repairy else "-",
             "\n".join(told),
         )
     return _printed(table)
@@ -132,13 +133,17 @@ def booking_table(found: Sequence[Pair]) -> str:
 
 def count_table(title: str, counted: Iterable[tuple[str, ...]], *heads: str) -> str:
     """How often each thing happened."""
-    table = Table(*heads, "Count", title=title)
+    table = _table(title, *heads, "Count")
     for words, count in sorted(Counter(counted).items()):
         table.add_row(*words, str(count))
     return _printed(table)
 
 
+def _table(title: str, *heads: str) -> Table:
+    return Table(*heads, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
 def _printed(table: Table) -> str:
     page = StringIO()
     Console(file=page, width=118, color_system=None).print(table)
-    return page.getvalue().rstrip("\n")
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).rstrip() + "\n"
