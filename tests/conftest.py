@@ -75,8 +75,13 @@ def mariadb_url() -> Iterator[str]:
 
         def command(port: int) -> list[Any]:
             paths = [f"--datadir={folder}/data", f"--tmpdir={folder}", f"--socket={folder}/s", f"--pid-file={folder}/pid"]
-            careless = ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=32M", "--skip-log-bin"]
-            listen = ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={opening}", "--performance-schema=0"]
+            careless = [
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=32M",
+                "--skip-log-bin",
+                "--performance-schema=0",
+            ]
+            listen = ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={opening}", "--default-time-zone=+00:00"]
             return [server, "--no-defaults", f"--user={user}", *paths, *listen, *careless]
 
         with _server(command, "mariadb+pymysql://test:test@127.0.0.1:{port}/shop?charset=utf8mb4", signal.SIGTERM) as url:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from sync.shop.select import Select
 from sync.shop.values import text
 
 _MARIA = {"mysql", "mariadb"}
+_NO_TRANSACTIONS = {"MyISAM", "Aria", "MEMORY", "CSV"}
 _OWN_TIMES = {"now", "current_timestamp", "localtime", "sysdate", "curdate", "curtime", "unix_timestamp", "from_unixtime"}
 
 
@@ -45,7 +47,7 @@ def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, 
         connection.exec_driver_sql("SELECT 1 FROM rdb$database" if engine.dialect.name == "firebird" else "SELECT 1")
         faults = [*_dialect(engine, profile), *_select(connection, profile, select)]
         if not faults:
-            faults = [*_words(connection, profile, select), *_session(connection, profile, zone, clock)]
+            faults = [*_words(connection, profile, select), *_maria(connection, profile, zone, clock)]
         return faults + [line for key, sql in profile.statements() if (line := _compiled(connection, key, sql))]
 
 
@@ -72,17 +74,25 @@ def _words(connection: sa.Connection, profile: Profile, select: Select) -> Itera
             yield f'status.read: "{stored}" stands in {count} rows and is not listed'
 
 
-def _session(connection: sa.Connection, profile: Profile, zone: ZoneInfo, clock: Clock) -> Iterator[str]:
-    """MariaDB without zone tables keeps its own zone: said where the profile depends on it and it is another."""
+def _maria(connection: sa.Connection, profile: Profile, zone: ZoneInfo, clock: Clock) -> Iterator[str]:
+    """What MariaDB alone gets wrong silently: times in the server's own zone, and tables without transactions."""
     if connection.dialect.name not in _MARIA:
         return
+    tables = identity(connection, profile)
     used = statement.words(" ".join([profile.booking.select, *(sql for _, sql in profile.statements())]))
-    if used.isdisjoint(_OWN_TIMES) and not any(" timestamp" in line for line in identity(connection, profile).values()):
-        return
-    offset = connection.exec_driver_sql("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())").scalar()
-    meant = clock.now().astimezone(profile.zone("", zone)).utcoffset()
-    if meant is not None and offset is not None and abs(meant.total_seconds() / 60 - float(offset)) > 1:
+    own_times = not used.isdisjoint(_OWN_TIMES) or any(" timestamp" in line for line in tables.values())
+    if own_times and not _same_offset(connection, profile.zone("", zone), clock):
         yield "timezone: the server's NOW() and TIMESTAMP columns are in another zone: load its zone tables, or set timezones"
+    kinds = connection.exec_driver_sql("SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE()")
+    for table, kind in (tuple(row) for row in kinds):
+        if table in tables and kind in _NO_TRANSACTIONS and profile.write.model_fields_set:
+            yield f"write: the table {table} is {kind}, which has no transactions: a write that fails could stay half done"
+
+
+def _same_offset(connection: sa.Connection, zone: ZoneInfo, clock: Clock) -> bool:
+    minutes = connection.exec_driver_sql("SELECT TIMESTAMPDIFF(MINUTE, UTC_TIMESTAMP(), NOW())").scalar_one()
+    meant = clock.now().astimezone(zone).utcoffset() or timedelta()
+    return abs(meant.total_seconds() / 60 - float(minutes)) <= 1
 
 
 def _compiled(connection: sa.Connection, key: str, sql: str) -> str | None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sync.core import times
@@ -19,6 +20,7 @@ from sync.shop.profile import Profile
 Row = Mapping[str, object]
 
 _BROKEN = re.compile("[\ud800-\udfff]")
+_PADDING = " \t\r\n\0"
 _NO = frozenset({"", "0", "false", "f", "no", "n"})
 _TRANSLATED = ("status", "starts_at", "ends_at")
 UNDECODABLE = "undecodable"
@@ -27,6 +29,8 @@ UNREADABLE = "unreadable"
 
 def text(raw: object) -> str | None:
     """Any stored value as text: padding dropped, numbers as written, empty as None."""
+    if isinstance(raw, str):
+        return raw.strip(_PADDING) or None
     match raw:
         case None:
             return None
@@ -36,7 +40,7 @@ def text(raw: object) -> str | None:
             return text(_bit(bytes(raw)))
         case Decimal() | float():
             return f"{raw:f}".rstrip("0").rstrip(".") if "." in f"{raw:f}" else f"{raw:f}"
-    return str(raw).strip(" \t\r\n\0") or None
+    return str(raw)
 
 
 def key_text(raw: object) -> str:
@@ -161,15 +165,21 @@ class Reader:
     def _utc(self, moment: datetime, column: str, field: str, marks: list[str]) -> str:
         if moment.tzinfo is not None:
             return times.iso(moment)
-        utc, odd = times.local(moment, self._zones[column])
+        utc, odd = _instant(moment, self._zones[column])
         if odd:
             marks.append(f"{field}:{odd}")
-        return times.iso(utc)
+        return utc
 
 
 def timed(form: str) -> bool:
     """Whether a `[formats]` form has a time of day."""
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
+
+
+@lru_cache(maxsize=1 << 16)  # the same times come again with every read
+def _instant(naive: datetime, zone: ZoneInfo) -> tuple[str, str]:
+    utc, odd = times.local(naive, zone)
+    return times.iso(utc), odd
 
 
 def _bit(raw: bytes) -> object:
@@ -185,7 +195,7 @@ def _after(start: str | None, minutes: str | None) -> str | None:
 
 def _mended(value: str | None, name: str, marks: list[str]) -> str | None:
     """Text with what did not decode replaced, and said so."""
-    if value is None or not _BROKEN.search(value):
+    if value is None or value.isascii() or not _BROKEN.search(value):
         return value
     marks.append(f"{name}:{UNDECODABLE}")
     return _BROKEN.sub("\ufffd", value)

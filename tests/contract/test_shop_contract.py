@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sync.core import times
-from sync.errors import NotSent, Rejected, Stale, Unsupported
+from sync.errors import NotSent, Rejected, Stale, Unknown, Unsupported
 from sync.ports import Names, Window
 from sync.shop.profile import Profile
 from sync.shop.store import ShopStore
@@ -61,7 +61,7 @@ class FakeDesk:
         return key
 
     def edit(self, key: str, **fields: str | None) -> None:
-        self._shop.put(key, ref=None, locked=False, **fields)
+        self._shop.put(key, **fields)
 
     def lock(self, key: str) -> None:
         self._shop.put(key, locked=True)
@@ -73,7 +73,13 @@ class FakeDesk:
 class SqlDesk:
     """The shop's program: plain SQL on the demo layout, its own connection."""
 
-    _COLUMNS: ClassVar = {"starts_at": "dropoff", "ends_at": "pickup", "description": "work", "job_notes": "notes", "locked": "in_use"}
+    _COLUMNS: ClassVar = {
+        "starts_at": "dropoff",
+        "ends_at": "pickup",
+        "description": "work",
+        "job_notes": "notes",
+        "locked": "in_use",
+    }
     _WORDS = DEMO["status"]["write"]
 
     def __init__(self, engine: sa.Engine, metadata: sa.MetaData, clock: FakeClock) -> None:
@@ -88,7 +94,7 @@ class SqlDesk:
             row = {"customer_id": customer_id, "vehicle_id": vehicle_id, "kind": "job", "status_id": 1, **self._values(fields)}
             return str(self._insert(connection, "bookings", row))
 
-    def _insert(self, connection: sa.Connection, table: str, row: dict[str, object]) -> object:
+    def _insert(self, connection: sa.Connection, table: str, row: Mapping[str, object]) -> object:
         made = connection.execute(self._tables[table].insert().values(row)).inserted_primary_key
         return made[0] if made else None
 
@@ -360,3 +366,14 @@ def test_a_second_look_at_a_quiet_shop_brings_the_same(bench: Bench) -> None:
     key = bench.desk.add(**BOOKING)
     first, second = bench.shop.window(MARCH), bench.shop.window(MARCH)
     assert list(first.rows) == list(second.rows) == [bench.shop.read({key})[key]]
+
+
+def test_a_fault_planned_for_the_fake_shop_strikes_once_before_or_after_the_effect() -> None:
+    shop = FakeShop()
+    shop.fail_next(NotSent("before"), on="create")
+    shop.fail_next(Unknown("after"), on="create", after=True)
+    for error, rows in ((NotSent, 0), (Unknown, 1)):
+        with pytest.raises(error):
+            shop.create(BOOKING, NAMES)
+        assert len(shop.rows) == rows
+    assert shop.create(BOOKING, NAMES).key == "1"

@@ -420,6 +420,21 @@ def test_a_select_that_does_not_run_is_told(layout: Layout) -> None:
     assert [line.partition(":")[0] for line in lines] == ["booking.select"]
 
 
+def test_a_server_in_another_zone_is_told_where_the_profile_uses_its_clock(maria: Layout) -> None:
+    jobs(maria)
+    write = {"set_status": "UPDATE jobs SET state = :status, notes = NOW() WHERE id = :key"}
+    assert [line.partition(":")[0] for line in maria.shop(SELECT, write).verify()] == ["timezone"]
+    assert maria.shop(SELECT, write, timezone="UTC").verify() == []
+
+
+def test_a_table_without_transactions_is_told(maria: Layout) -> None:
+    jobs(maria)
+    maria.run("ALTER TABLE jobs ENGINE = MyISAM")
+    assert maria.shop(SELECT).verify() == []
+    (line,) = maria.shop(SELECT, WRITE).verify()
+    assert line.startswith("write: the table jobs is MyISAM")
+
+
 def test_checking_a_profile_changes_nothing(layout: Layout) -> None:
     jobs(layout)
     before = layout.rows("SELECT * FROM jobs ORDER BY id")
