@@ -56,10 +56,11 @@ def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False) -> Pl
             result.work.append((link, going))
         if changes := changes_of(link, out, bool(going), bulk):
             saves.append((link, changes))
-    saved = {link.id: link for link in site.state.save_all(saves)}
-    result.work = [(saved.get(link.id, link), actions) for link, actions in result.work]
+    # what stands is written down before its booking stops being due: a crash in between decides anew
     site.state.stand_all(site.name, stands)
     _plans(site, frozen, [(link, action) for link, out in decided for action in out.actions])
+    saved = {link.id: link for link in site.state.save_all(saves)}
+    result.work = [(saved.get(link.id, link), actions) for link, actions in result.work]
     return result
 
 
