@@ -13,7 +13,7 @@ from tests.simulation.world import Setting, World
 API = BEFORE + AFTER + PACE
 OURS = ("crash", "edit_in_pass", "state_full", "row_locked", "webhook_out_of_order")
 KINDS = API + WEBHOOK + SHOP_FAULTS + OURS  # each must really have fired over a whole run
-QUIET = [300.0] * 14 + [1800.0] * 8 + [7200.0] * 6 + [28800.0] * 6  # seconds between the passes of the end: about three days
+QUIET = [300.0] * 10 + [1200.0] * 3 + [3700.0] * 3 + [30_000.0] * 5  # seconds between the passes of the end: about two days
 
 
 @dataclass
@@ -40,11 +40,13 @@ class History:
         return self
 
     def _step(self, must: str) -> None:
+        if self.chance.random() < 0.5:  # an outage ends
+            self.world.partner.faults = [fault for fault in self.world.partner.faults if fault.kind != "down"]
         for _ in range(self.chance.choice((0, 1, 1, 2))):
             self.edit()
         if must or self.chance.random() < 0.4:
             self.trouble(must or self.chance.choice(KINDS))
-        for _ in range(self.chance.choice((1, 1, 2, 3))):
+        for _ in range(self.chance.choice((1, 1, 1, 2))):
             self.world.deliver(self.chance.random() < 0.3)
             self.world.turn()
             self.world.later(self.chance.choice((5, 60, 60, 200, 400, 700)))
@@ -93,8 +95,9 @@ class History:
         """Arm one fault."""
         chance, world = self.chance, self.world
         if kind in API + WEBHOOK:
+            late = chance.choice((5, 100, 280))
             operation = "*" if kind in WEBHOOK else chance.choice(("*", "*", "create", "update", "set_status", "read"))
-            seconds = {"429": 90, "late": chance.choice((5, 100, 280)), "webhook_late": 200}.get(kind, chance.choice((2.0, 40.0)))
+            seconds = {"429": 90, "late": late, "race": late, "webhook_late": 200}.get(kind, chance.choice((2.0, 40.0)))
             world.partner.faults.append(Fault(kind, chance.choice((1, 1, 2, 4)), operation, seconds=seconds))
         elif kind in SHOP_FAULTS:
             world.shop.plan.extend([kind] * chance.choice((1, 1, 2)))
