@@ -41,6 +41,9 @@ class Select:
         status: sa.ColumnClause[Any] = sa.column("status")
         self.words: Query = sa.select(status, sa.func.count().label("rows")).select_from(source).group_by(status)
 
+        key: sa.ColumnClause[Any] = sa.column("key")
+        self.repeated: Query = sa.select(key).select_from(source).group_by(key).having(sa.func.count() > 1)
+
     def having(self, column: str, values: Iterable[object]) -> Query:
         """Rows whose column is one of these."""
         return self.all.where(sa.column(column).in_(_bound(column, list(values), expanding=True)))

@@ -6,6 +6,7 @@ the plan was made from, write, re-read, commit. No statement is made up here, an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from uuid import uuid4
@@ -173,10 +174,12 @@ class ShopStore:
             carried = {"key": self._key(key)} if lock else {}
         for sql in lock:
             connection.execute(statement.clause(sql), create.bound(sql, carried)).close()
-        row = next(iter(self._by_key(connection, [key])), None)
-        if row is None:
+        found = self._by_key(connection, [key])
+        if not found:
             raise Stale("the shop's row is no longer there")
-        before = self._reader.sighting(row)
+        if len(found) > 1:
+            raise Rejected("booking.select shows this booking more than once, so nothing is written to it: mend its JOINs")
+        row, before = found[0], self._reader.sighting(found[0])
         if before.locked:
             raise NotSent("the shop's program has locked this booking; tried again later")
         return row, before
@@ -244,8 +247,11 @@ class ShopStore:
                     odd.append(sighting.key)
                 else:
                     found.append(sighting)
+        times_shown = Counter(sighting.key for sighting in found)
+        odd += [key for key, shown in times_shown.items() if shown > 1]  # a JOIN that repeats rows: which one is true?
         stamps = [sighting.changed_at for sighting in found if sighting.changed_at]
         kept = [s for s in found if window is None or inside(s.fields["starts_at"], window, self._zone)]
+        kept = [s for s in kept if times_shown[s.key] == 1]
         return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=odd)
 
     def _cursor(self, cursor: str | None, stamps: list[str]) -> str | None:
@@ -261,20 +267,24 @@ class ShopStore:
             self._key_type = self._key_type or type(row["key"])
             yield row
 
-    def _by_key(self, connection: sa.Connection, keys: Iterable[str]) -> list[Row]:
+    def _by_key(self, connection: sa.Connection, keys: Collection[str]) -> list[Row]:
         """These rows; a key that is not of this shop's type is not there."""
         values = [value for key in keys if (value := self._key(key)) is not None]
         found = list(self._rows(connection, self._select.having("key", values))) if values else []
         return [row for row in found if key_text(row["key"]) in keys]
 
     def _row(self, connection: sa.Connection, key: object) -> Row | None:
-        return next(iter(self._rows(connection, self._select.having("key", [key]))), None)
+        return self._first(connection, self._select.having("key", [key]))
+
+    def _first(self, connection: sa.Connection, query: Query) -> Row | None:
+        """Read to the end: an answer left half read is in the way of the next statement."""
+        return next(iter(list(self._rows(connection, query))), None)
 
     def _learn(self) -> None:
         """See one row, so that the type of keys is known; not within a write, where it would fix what the re-read sees."""
         if self._key_type is None:
             with connect.reading(self._engine) as connection:
-                next(iter(self._rows(connection, self._select.all.limit(1))), None)
+                self._first(connection, self._select.all.limit(1))
 
     def _key(self, key: str) -> object:
         """A key in the type it was read in; None where it cannot be one, or where the shop has no rows at all."""
@@ -289,7 +299,7 @@ class ShopStore:
         called = [name for name in (names.repairy_id, names.code) if name]
         if not called or "repairy_ref" not in self._profile.columns:
             return None
-        return next(iter(self._rows(connection, self._select.having("repairy_ref", called))), None)
+        return self._first(connection, self._select.having("repairy_ref", called))
 
     def _agreement(self, shown: Fields, sought: Fields) -> int:
         """In how many of plate, start and phone two bookings agree; what is empty agrees with nothing."""

@@ -47,7 +47,7 @@ def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, 
         connection.exec_driver_sql("SELECT 1 FROM rdb$database" if engine.dialect.name == "firebird" else "SELECT 1")
         faults = [*_dialect(engine, profile), *_select(connection, profile, select)]
         if not faults:
-            faults = [*_words(connection, profile, select), *_maria(connection, profile, zone, clock)]
+            faults = [*_rows(connection, profile, select), *_maria(connection, profile, zone, clock)]
         return faults + [line for key, sql in profile.statements() if (line := _compiled(connection, key, sql))]
 
 
@@ -68,7 +68,10 @@ def _select(connection: sa.Connection, profile: Profile, select: Select) -> Iter
         yield f"booking.select: yields no column `{name}`"
 
 
-def _words(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
+def _rows(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
+    repeated = len(connection.execute(select.repeated).all())
+    if repeated:
+        yield f"booking.select: shows {repeated} bookings more than once: a JOIN repeats them"
     for stored, count in words(connection, select).items():
         if stored.casefold() not in profile.words:
             yield f'status.read: "{stored}" stands in {count} rows and is not listed'

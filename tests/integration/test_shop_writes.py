@@ -414,6 +414,17 @@ def test_what_does_not_fit_the_live_database_is_told_by_its_key(layout: Layout) 
     assert lines == ['status.read: "parts" stands in 1 rows and is not listed']
 
 
+def test_a_booking_that_a_join_repeats_is_named_told_and_never_written(layout: Layout) -> None:
+    jobs(layout)
+    layout.run("CREATE TABLE phones (job INTEGER)", "INSERT INTO phones VALUES (1), (1), (2)")
+    shop = layout.shop(SELECT.replace("FROM jobs", "FROM jobs JOIN phones ON phones.job = jobs.id"), WRITE)
+    reading = shop.window(MARCH)
+    assert ([row.key for row in reading.rows], reading.unreadable) == (["2"], ["1"])
+    assert shop.verify() == ["booking.select: shows 1 bookings more than once: a JOIN repeats them"]
+    with pytest.raises(Rejected, match="more than once"):
+        shop.change("1", {}, {"status": "done"}, NAMES)
+
+
 def test_a_select_that_does_not_run_is_told(layout: Layout) -> None:
     jobs(layout)
     lines = layout.shop(SELECT.replace("FROM jobs", "FROM no_jobs")).verify()
