@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync.core.action import Action, Outlook, memory
-from sync.core.booking import GROUPS, Ability, Fields, Link, Side, Sighting, other
+from sync.core.booking import GROUPS, PENDING, Ability, Fields, Link, Side, Sighting, other
 from sync.core.canonical import alike, canonical, split_name, view
 from sync.core.project import shared
 from sync.core.safety import ONCE
@@ -83,8 +83,9 @@ def _bases(
                 case "refused":
                     refused[group] = names
                 case "given":  # a create: the side has a value of its own
-                    mine = take(mine, shown, names)
-                    theirs = take(theirs, then[source], names) if _agree(group, able, shown, then[source]) else theirs
+                    began = {**shown, "status": PENDING}  # every booking begins so; another status is an edit made since
+                    mine = take(mine, began, names)
+                    theirs = take(theirs, then[source], names) if _agree(group, able, began, then[source]) else theirs
     return {f"{side}_base": mine or {}, f"{source}_base": theirs or {}}, refused
 
 
