@@ -67,10 +67,7 @@ class FakeShop:
 
     def put(self, key: str, *, locked: bool = False, ref: str | None = None, **fields: str | None) -> Sighting:
         """What staff do at the counter: a new row, or an edit of one."""
-        row = self.rows.get(key) or Sighting(key, dict.fromkeys(self._shown()) | {"status": "pending"})
-        shown = {**row.fields, **self._stored(fields)}
-        self.rows[key] = replace(row, fields=shown, locked=locked, ref=ref or row.ref, changed_at=self._stamp())
-        return self.rows[key]
+        return self._keep(key, fields, ref, locked)
 
     def remove(self, key: str) -> None:
         del self.rows[key]
@@ -147,8 +144,7 @@ class FakeShop:
             if known is not None:
                 return known
             ref = names.repairy_id or names.code if self.ability.links else None
-            row = self.put(self._new_key(), ref=ref)
-            return self.put(row.key, **fields)
+            return self._keep(self._new_key(), fields, ref)
 
     def link(self, key: str, names: Names) -> Sighting:
         with self._call("link"):
@@ -171,6 +167,12 @@ class FakeShop:
         yield
         if fault:
             raise fault.error
+
+    def _keep(self, key: str, fields: Fields, ref: str | None, locked: bool = False) -> Sighting:
+        row = self.rows.get(key) or Sighting(key, dict.fromkeys(self._shown()) | {"status": "pending"})
+        shown = {**row.fields, **self._stored(fields)}
+        self.rows[key] = replace(row, fields=shown, locked=locked, ref=ref or row.ref, changed_at=self._stamp())
+        return self.rows[key]
 
     def _stamp(self) -> str | None:
         return times.iso(self._clock.now()) if self._clock else None

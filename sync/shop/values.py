@@ -93,7 +93,8 @@ class Reader:
             fields[name] = _mended(text(row[name]), name, marks)
         changed = self._tried("changed_at", lambda: self._moment(row.get("changed_at"), "changed_at", []), marks)
         locked = (text(row.get("locked")) or "").casefold() not in _NO or unreadable(marks)
-        return Sighting(key_text(row["key"]), fields, changed, text(row.get("repairy_ref")), locked=locked, marks=tuple(marks))
+        ref = _mended(text(row.get("repairy_ref")), "repairy_ref", marks)
+        return Sighting(key_text(row["key"]), fields, changed, ref, locked=locked, marks=tuple(marks))
 
     def status(self, raw: object) -> str:
         """Our word for a stored one, or `?` and the stored one."""
