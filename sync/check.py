@@ -76,13 +76,13 @@ def _profile(app: App, workshop: Workshop) -> Iterator[Finding]:
             "warning",
             about,
             "rows are created, and do not remember Repairy's id: after a crash a person may have to link one. Give the SELECT "
-            "a column `repairy_ref` and [write] a `link`, or keep `[Repairy :code]` in a text column and read it back in the SELECT",
+            "a column `repairy_ref` and [write] a `link`, or keep `[Repairy :code]` in a text column and read it back from there",
         )
     if "cancelled" not in able.statuses:
         yield Finding(
             "warning",
             about,
-            "online cancellations cannot be written: they are held for a person. Add [write] cancel, or [status.write] cancelled",
+            "online cancellations cannot be written and are held for a person: add [write] cancel, or [status.write] cancelled",
         )
     if not able.creates:
         yield Finding("warning", about, "bookings made online are not inserted: there is no [[write.create]]")

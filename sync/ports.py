@@ -102,7 +102,7 @@ class Shop(Protocol):
         ...
 
     def create(self, fields: Fields, names: Names) -> Sighting:
-        """Insert a booking and return it as re-read. A row that already carries `names.repairy_id` or `.code` is returned instead.
+        """Insert a booking and return it as re-read. A row that already carries `names.repairy_id` or `.code` comes back instead.
 
         Raises NotSent, Rejected, Unsupported, Unknown."""
         ...

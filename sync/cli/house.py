@@ -11,9 +11,7 @@ import typer
 from sync import logs
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
-from sync.demo import run_demo
 from sync.repairy import contract as wire
-from sync.sandbox.server import serve as serve_sandbox
 from sync.state import migrate as migrations
 
 
@@ -77,6 +75,8 @@ def demo(
 
     Example: repairy-sync demo --serve
     """
+    from sync.demo import run_demo
+
     raise typer.Exit(run_demo(serve, _say))
 
 
@@ -96,5 +96,7 @@ def sandbox(
 
     Example: repairy-sync sandbox --webhook-url http://127.0.0.1:8781/webhooks/repairy
     """
+    from sync.sandbox.server import serve
+
     logs.configure(context.obj.verbose)
-    serve_sandbox(Path(contract_file) if contract_file else None, host, port, webhook_url)
+    serve(Path(contract_file) if contract_file else None, host, port, webhook_url)

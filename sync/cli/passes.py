@@ -16,7 +16,6 @@ from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
 from sync.engine import Result
 from sync.engine.backfill import Span, backfill
 from sync.errors import ConfigError, SyncError
-from sync.service import serve
 from sync.wiring import App, Bridge
 
 PASSES = 100  # of one `sync`, at most
@@ -75,6 +74,8 @@ def run(context: typer.Context, workshop: Workshop = "") -> None:
 
     Example: repairy-sync --config /etc/repairy-sync/repairy-sync.toml run
     """
+    from sync.service import serve
+
     asked: Asked = context.obj
     with asked.app() as app:
         code = serve(app, chosen(app, workshop))
