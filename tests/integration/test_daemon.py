@@ -319,7 +319,7 @@ class Running:
             heartbeat=heartbeat,
             leave=self._leave,
         )
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)  # a failed test does not wait for it
 
     def _run(self) -> None:
         self.code = self.daemon.run()
@@ -371,6 +371,19 @@ def test_many_wakes_make_one_pass() -> None:
     assert quiet(bridge)
     running.end()
     assert bridge.passes == 2
+
+
+def test_wakes_without_a_pause_do_not_put_the_pass_off() -> None:
+    bridge = Bridge()
+    running = Running(bridge).start()
+    assert bridge.begun.acquire(timeout=PATIENCE)
+
+    def woken() -> bool:
+        running.daemon.wake()
+        return bridge.passes >= 3
+
+    assert soon(woken)  # asks every 10 ms
+    running.end()
 
 
 def test_a_wake_during_a_pass_brings_another_after_it() -> None:
