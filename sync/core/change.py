@@ -14,10 +14,21 @@ from sync.core.status import FINAL, KIND, OPEN, unmapped
 
 
 def whole(scene: Scene) -> Outlook:
+    if wait := _left_alone(scene):
+        return wait
     out = Outlook(close=_over(scene))
     for group in GROUPS:
         out = joined(out, _group(scene, group))
     return _bundled(scene, joined(out, _names(scene)))
+
+
+def _left_alone(scene: Scene) -> Outlook | None:
+    """A linked row that is not this program's concern now, or has lost its start, waits whole."""
+    if scene.views["shop"].get("status") == IGNORE:
+        return Outlook(stands=(Stand("waiting", "status", "the shop's status says to leave this row alone"),))
+    if any(view.get("starts_at", "") is None for view in scene.views.values()):
+        return Outlook(stands=(Stand("waiting", "time", "the booking has no start"),))
+    return None
 
 
 def _over(scene: Scene) -> bool:
@@ -53,8 +64,6 @@ def _group(scene: Scene, group: str) -> Outlook:
 def _odd_status(scene: Scene) -> Outlook | None:
     for side in ("shop", "repairy"):
         status = scene.views[side].get("status")
-        if status == IGNORE:
-            return Outlook(stands=(Stand("waiting", "status", "the shop's status says to leave this row alone"),))
         if unmapped(status):
             return held("status", not_mapped(status))
     agreed = (scene.base("repairy") or {}).get("status") or "status" in scene.link.choice
@@ -106,8 +115,9 @@ def _to_repairy(scene: Scene, fields: Fields, verdict: Verdict, choice: str | No
     beyond = sorted(name for name in fields if name not in scene.repairy.writes and name != "name")
     if beyond:
         return noted(group, f"Repairy has no way to change {', '.join(beyond)}")
-    if any(fields.get(name) is None for name in fields if name in scene.repairy.required):
-        return noted(group, f"Repairy needs a value for {', '.join(sorted(fields))}")
+    needed = scene.repairy.required | ({"name"} if "first_name" in scene.repairy.required else set())
+    if lacking := sorted(name for name in fields.keys() & needed if fields[name] is None):
+        return noted(group, f"Repairy needs a value for {', '.join(lacking)}")
     action = scene.action("repairy", "change", _parts(scene, fields), (group,), verdict.reason)
     if scene.was_refused(action):
         return noted(group, "Repairy did not take this value")
