@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from sync.core.action import Action, Outlook, memory
-from sync.core.booking import GROUPS, PENDING, Ability, Fields, Link, Side, Sighting, other
+from sync.core.booking import GROUPS, PENDING, Fields, Link, Side, Sighting, other
 from sync.core.canonical import alike, canonical, split_name, view
-from sync.core.project import shared
 from sync.core.safety import ONCE
 from sync.core.sight import sight
 from sync.core.status import KIND
@@ -38,14 +37,12 @@ def recorded(link: Link, groups: Iterable[str]) -> Changes:
     return {"shop_base": take(link.shop_base, link.shop, names), "repairy_base": take(link.repairy_base, link.repairy, names)}
 
 
-def folded(
-    link: Link, action: Action, able: Mapping[Side, Ability], then: Mapping[Side, Fields | None], row: Sighting, now: str
-) -> tuple[Changes, list[str]]:
+def folded(link: Link, action: Action, then: Mapping[Side, Fields | None], row: Sighting, now: str) -> tuple[Changes, list[str]]:
     """The link's changes after an accepted write, and the groups that the side quietly did not take.
 
     `then` are the snapshots that the action was decided on, `row` what the side shows now, `now` a state stamp."""
     changes = sight(link, action.side, row, now, now)
-    bases, refused = _bases(link, action, able, then, row.fields)
+    bases, refused = _bases(link, action, then, row.fields)
     kept = memories(action) if action.kind == "link" else {}  # told once, shown or not
     if action.kind != "create":  # what a create leaves out, a change may still bring
         kept |= {key: value for group, names in refused.items() for key, value in _memory_of(action, group, names).items()}
@@ -66,50 +63,54 @@ def _messages(action: Action, shown: Fields) -> frozenset[str]:
     return frozenset(action.visible & set(ONCE) | moved)
 
 
-def _bases(
-    link: Link, action: Action, able: Mapping[Side, Ability], then: Mapping[Side, Fields | None], shown: Fields
-) -> tuple[Changes, dict[str, set[str]]]:
+def _bases(link: Link, action: Action, then: Mapping[Side, Fields | None], shown: Fields) -> tuple[Changes, dict[str, set[str]]]:
     """The new bases, and what was refused: group -> fields."""
     side, source = action.side, other(action.side)
     mine, theirs, refused = link.base(side), link.base(source), dict[str, set[str]]()
+    began = {**shown, "status": PENDING} if action.kind == "create" else shown  # another status is an edit made since
     for group in action.groups:
-        for became, names in took(group, action, link.snapshot(side), shown).items():
-            match became:
-                case "took":
-                    mine, theirs = take(mine, shown, names), take(theirs, then[source], names)
-                case "newer":
-                    mine = take(mine, _sent(action.fields, names, shown), names)
-                    theirs = take(theirs, then[source], names)
-                case "refused":
-                    refused[group] = names
-                case "given":  # a create: the side has a value of its own
-                    began = {**shown, "status": PENDING}  # every booking begins so; another status is an edit made since
-                    mine = take(mine, began, names)
-                    theirs = take(theirs, then[source], names) if _agree(group, able, began, then[source]) else theirs
+        fates = took(group, action, link.snapshot(side), shown)
+        for became, names in fates.items():
+            if became == "refused":
+                refused[group] = names
+                continue
+            mine = take(mine, shown if became == "took" else _sent(action.fields, names, shown), names)
+            theirs = take(theirs, then[source], names)
+        rest = [name for name in GROUPS[group] if not any(name in names for names in fates.values())]
+        agreed = _agreed(rest, began, then[source])
+        mine = take(mine, began, _spelt(rest) if action.kind == "create" else agreed)  # what a create was not given it chose
+        theirs = take(theirs, then[source], agreed)
     return {f"{side}_base": mine or {}, f"{source}_base": theirs or {}}, refused
 
 
 def took(group: str, action: Action, old: Fields | None, shown: Fields) -> dict[str, set[str]]:
-    """What became of the fields of one group, spelt any way: took | refused (the old value stands) | newer (somebody
-    was there after us) | given (a create: the side chose it). A field that was not sent and stands as it did took."""
-    sent, now, before, made = view(action.fields), view(shown), view(old or {}), action.kind == "create"
-    if not any(name in action.fields for name in RAW[group]) or (made and group == "status"):
-        return {"given": set(RAW[group])} if made else {}
-    result = dict[str, set[str]]()
+    """What became of the fields sent of one group, spelt any way: took | refused (the old value stands) | newer
+    (somebody was there after us). A status that a create begins with is nobody's."""
+    made = action.kind == "create"
+    if made and group == "status":
+        return {}
+    sent, now, before, fates = view(action.fields), view(shown), view(old or {}), dict[str, set[str]]()
     for name in GROUPS[group]:
-        if name in sent and name in now:
-            became = _became(name, sent[name], now[name], None if made else before.get(name), action)
-        elif name in sent or made or now.get(name) == before.get(name):
-            became = "took"
-        else:
-            continue  # changed there by itself: it is seen as an edit
-        result.setdefault(became, set()).update(RAW["name"] if name == "name" else {name})
-    return result
+        if name in sent:
+            became = _became(name, sent[name], now[name], None if made else before.get(name), action) if name in now else "took"
+            fates.setdefault(became, set()).update(_spelt([name]))
+    return fates
+
+
+def _spelt(names: Iterable[str]) -> set[str]:
+    """With the parts in which a side may show a name."""
+    return {spelt for name in names for spelt in (RAW["name"] if name == "name" else (name,))}
+
+
+def _agreed(names: Iterable[str], a: Fields, b: Fields | None) -> set[str]:
+    """Those of these fields that both show alike, or one does not have."""
+    mine, theirs = view(a), view(b or {})
+    return _spelt(name for name in names if name not in mine or name not in theirs or mine[name] == theirs[name])
 
 
 def happened(action: Action, before: Fields, shown: Fields) -> bool:
     """Whether a side shows every value that was sent."""
-    return all(set(took(group, action, before, shown)) <= {"took", "given"} for group in action.groups)
+    return all(set(took(group, action, before, shown)) <= {"took"} for group in action.groups)
 
 
 def _became(name: str, sent: str | None, now: str | None, before: str | None, action: Action) -> str:
@@ -124,11 +125,6 @@ def _like(name: str, a: str | None, b: str | None) -> bool:
 
 def _contains(notes: str | None, added: str) -> bool:
     return all(any(alike(line, now) for now in (notes or "").splitlines()) for line in added.splitlines())
-
-
-def _agree(group: str, able: Mapping[Side, Ability], a: Fields, b: Fields | None) -> bool:
-    mine, theirs = view(a), view(b or {})
-    return all(mine.get(name) == theirs.get(name) for name in shared(group, able["shop"], able["repairy"]))
 
 
 def _sent(fields: Fields, names: Collection[str], shown: Fields) -> dict[str, str | None]:

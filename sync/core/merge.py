@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sync.core import notes
-from sync.core.booking import POLICY, Ability, Fields, Side, other
+from sync.core.booking import GROUPS, POLICY, Ability, Fields, Side, other
 from sync.core.canonical import alike
 from sync.core.project import TooLong, fit, is_shortened, project, shared
 
@@ -53,11 +53,19 @@ class Case:
         """The fields compared: what both show, and for the time whatever either shows of it."""
         return shared(self.group, self.shop, self.repairy)
 
-    def changed(self, side: Side) -> bool:
-        """Whether this side left its base. An end that only Repairy keeps counts as its change."""
-        reads = self.able(side).reads
-        names = ("starts_at", "ends_at") if self.group == "time" else self.names
-        return any(self.left(side, name) for name in names if name in reads)
+    def changed(self, side: Side) -> set[str]:
+        """The fields in which this side left its base. An end that only Repairy keeps counts as its change."""
+        names = GROUPS["time"] if self.group == "time" else self.names
+        return {name for name in names if name in self.able(side).reads and self.left(side, name)}
+
+    def edited(self, side: Side) -> set[str]:
+        """The same without those on which both agree, and only never recorded it."""
+        views = self.views["shop"], self.views["repairy"]
+        return {name for name in self.changed(side) if not self.new(name) or views[0].get(name) != views[1].get(name)}
+
+    def new(self, name: str) -> bool:
+        """Whether the two never agreed on this field."""
+        return all(name not in base for base in self.bases.values())
 
     def left(self, side: Side, name: str) -> bool:
         """Whether one field of this side is not what was agreed."""
@@ -87,32 +95,30 @@ def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
     """`choice` is a person's: shop | repairy | skip; it goes before the policy."""
     if not case.names:
         return Verdict(case.group, "same")
-    changed = {side: case.changed(side) for side in ("shop", "repairy")}
-    if not any(changed.values()) and choice is None:
+    if choice is None and not case.changed("shop") and not case.changed("repairy"):
         return Verdict(case.group, "same")
-    if choice == "skip" or case.lands("shop") or case.lands("repairy"):
-        return _record(case, changed)
+    edits = {side: names for side in case.views if (names := case.edited(side))}
+    if choice == "skip" or any(case.lands(side) for side in edits or case.views):
+        return Verdict(case.group, "record", reason="both sides agree")
     if choice in ("shop", "repairy"):
         return _across(case, "shop" if choice == "shop" else "repairy")
     rule = policy.get(POLICY[case.group], "hold")
-    if case.group == "notes" and (rule == "merge" or not all(changed.values())):
+    if case.group == "notes" and (rule == "merge" or len(edits) < 2):
         return _notes(case)
-    return _one_winner(case, changed, rule)
+    return _one_winner(case, edits, rule)
 
 
-def _record(case: Case, changed: Mapping[str, bool]) -> Verdict:
-    return Verdict(case.group, "record", reason="both sides agree") if any(changed.values()) else Verdict(case.group, "same")
-
-
-def _one_winner(case: Case, changed: Mapping[str, bool], rule: str) -> Verdict:
-    if not changed["repairy"]:
-        return _across(case, "shop", alone=True)
-    if not changed["shop"]:
-        return _across(case, "repairy", alone=True)
+def _one_winner(case: Case, edits: Mapping[Side, set[str]], rule: str) -> Verdict:
+    alone = [_across(case, side, alone=True) for side in edits]
+    if len(alone) == 1:
+        return alone[0]
+    first = all(case.new(name) for names in edits.values() for name in names)
+    if first and not set.intersection(*edits.values()) and all(one.kind == "write" for one in alone):
+        write = {side: fields for one in alone for side, fields in one.write.items()}
+        return Verdict(case.group, "write", write, reason="each side had what the other lacked")
     if rule in ("shop", "repairy"):
         return _across(case, "shop" if rule == "shop" else "repairy", f"both changed; the policy says {rule}")
-    met = all(case.bases.values())
-    return Verdict(case.group, "hold", reason=f"{case.group} {'was changed' if met else 'differs'} on both sides")
+    return Verdict(case.group, "hold", reason=f"{case.group} {'differs' if first else 'was changed'} on both sides")
 
 
 def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) -> Verdict:
@@ -125,6 +131,8 @@ def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) 
     except TooLong as long:
         return Verdict(case.group, "hold", reason=str(long))
     differs = {name: value for name, value in wanted.items() if case.views[target].get(name) != value}
+    if case.group != "time":
+        differs = {name: value for name, value in differs.items() if value is not None or not case.new(name)}
     if alone and case.group != "time":
         differs = {name: value for name, value in differs.items() if case.left(source, name)}
     if not differs:

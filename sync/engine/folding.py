@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.core.action import Action
-from sync.core.booking import Ability, Fields, Link, Side, Sighting
+from sync.core.booking import Fields, Link, Side, Sighting
 from sync.core.canonical import alike, view
 from sync.core.fold import folded
 from sync.engine.site import Site
@@ -21,9 +21,8 @@ def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sig
         link = without_twin(site, link, action.side, sighting.key)
     if action.kind == "create" and _stranger(site, link, action, sighting):
         return _not_ours(site, link, action, intent, sighting), []
-    able: dict[Side, Ability] = {"shop": site.shop.ability, "repairy": site.repairy.ability}
     then: dict[Side, Fields | None] = {"shop": intent.shop, "repairy": intent.repairy}
-    changes, refused = folded(link, action, able, then, sighting, site.stamp())
+    changes, refused = folded(link, action, then, sighting, site.stamp())
     if action.visible:
         site.journal.append(
             kind="visible", workshop=site.name, reference=link.reference, repairy_id=sighting.key, sent=sorted(action.visible)
