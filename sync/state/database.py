@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -118,6 +119,34 @@ def _said(error: Exception) -> str:
     return f"the state database could not be used: {line}{hint}"
 
 
+class Turns:
+    """A lock taken in the order in which it is asked for, so that a webhook is not kept waiting by a busy pass. Re-entrant."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[tuple[int, threading.Lock]] = deque()
+        self._owner, self._depth = 0, 0
+
+    def __enter__(self) -> None:
+        me, gate = threading.get_ident(), threading.Lock()
+        with self._guard:
+            if self._owner in (0, me):
+                self._owner, self._depth = me, self._depth + 1
+                return
+            gate.acquire()
+            self._waiting.append((me, gate))
+        gate.acquire()  # whoever leaves hands the turn over by opening the gate
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            self._depth -= 1
+            if self._depth == 0 and self._waiting:
+                (self._owner, gate), self._depth = self._waiting.popleft(), 1
+                gate.release()
+            elif self._depth == 0:
+                self._owner = 0
+
+
 class Database:
     """Transactions on the state database, from any thread.
 
@@ -129,7 +158,7 @@ class Database:
         self.url = url
         self.engine = open_engine(url)
         self.in_memory = self.engine.dialect.name == "sqlite" and sqlite_file(url) is None
-        lock = threading.RLock()
+        lock = Turns()
         self._one_writer: AbstractContextManager[Any] = lock if self.engine.dialect.name == "sqlite" else nullcontext()
         self._one_reader: AbstractContextManager[Any] = lock if self.in_memory else nullcontext()
         self._reader = self.engine.execution_options(reading=True)
