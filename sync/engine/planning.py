@@ -139,7 +139,10 @@ def _plans(site: Site, frozen: Iterable[Frozen], acted: list[tuple[Link, Action]
     """New held plans are added; one of which no booking is left closes itself."""
     kept = [one for one in site.state.plans(site.name) if one.scope != "plan" or _still(site, one)]
     for one in frozen:
-        links = {str(link.id): action.signature for link, action in acted if action in one.actions}
+        links: dict[str, str] = {}
+        for link, action in acted:
+            if action in one.actions:
+                links[str(link.id)] = f"{links.get(str(link.id), '')} {action.signature}".strip()
         fresh = replace(site.standing(None, Stand("held", "plan", one.reason)), kind="plan", digest=one.digest, count=one.count)
         kept.append(replace(fresh, details={"kind": one.kind, "links": links}))
     unique = {one.digest: one for one in kept}

@@ -398,3 +398,18 @@ def test_each_command_has_help_with_an_example(site: Installation, name: str) ->
     assert said.code == 0
     assert "Example:" in said.out
     assert f"repairy-sync {name}" in " ".join(said.out.split()) or f" {name} " in said.out or said.out.rstrip().endswith(name)
+
+
+def test_all_actions_of_a_booking_in_a_held_plan_are_released_together(filled: Installation) -> None:
+    """A move and an end of the same booking, frozen by the guard's numbers, both go after one approval."""
+    filled.configure(visible='["moved", "done"]', safety="min_count = 0\nmax_share = 0.01\nmax_count = 1")
+    for number in (2, 3):
+        filled.office.move(number, filled.office.at(5, 10 + number))
+        filled.office.note(number, "moved and noted")
+    assert filled.run("sync").code == 3
+    plans = filled.run("held").json["plans"]
+    assert [plan["count"] for plan in plans] == [4]
+    assert filled.run("approve", plans[0]["digest"]).code == 0
+    assert filled.run("sync").code == 0
+    assert {filled.booking(number)["jobNotes"] for number in (2, 3)} == {"moved and noted"}
+    assert filled.messages() == ["moved", "moved"]
