@@ -80,7 +80,7 @@ def _projected_new(scene: Scene, group: str, source: Side, target: Side) -> dict
 def gone(scene: Scene) -> Outlook:
     side: Side = "shop" if scene.link.missing.get("shop_gone") else "repairy"
     left = scene.views[other(side)]
-    if left.get("status") in FINAL or scene.past(other(side)):
+    if f"{other(side)}_gone" in scene.link.missing or left.get("status") in FINAL or scene.past(other(side)):
         return Outlook(close=True)
     choice = scene.link.choice.get("missing")
     if choice == "skip":

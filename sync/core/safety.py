@@ -69,7 +69,7 @@ def _too_old(scene: Scene, action: Action, source: Side, scope: str) -> str:
     """Why a visible write is too late to go by itself: it is counted from when the old value was last seen."""
     coming = scene.coming("repairy")
     old = scene.link.seen.get(f"{source}.{scope}", {}).get("old")
-    if scope not in ("create", "missing") and (not scene.base("shop") or not old):
+    if scope in GROUPS and (not old or not scene.base("shop", scope)):
         return "a difference found when first paired"
     if old and scene.rules.baseline_at and old < scene.rules.baseline_at:
         return "a change older than the baseline"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from sync.core.action import Action, Rules, memory
-from sync.core.booking import CANCELLED, DONE, Ability, Fields, Link, Side
+from sync.core.booking import CANCELLED, DONE, GROUPS, Ability, Fields, Link, Side
 from sync.core.canonical import view
 from sync.core.status import KIND, path
 from sync.core.times import day_of, is_day, parse
@@ -42,9 +42,12 @@ class Scene:
     def able(self, side: Side) -> Ability:
         return self.shop if side == "shop" else self.repairy
 
-    def base(self, side: Side) -> Fields | None:
+    def base(self, side: Side, group: str = "") -> Fields | None:
+        """What was agreed on, or of one group only; None: nothing yet."""
         base = self.link.base(side)
-        return None if base is None else view(base)
+        if base is None:
+            return None
+        return {name: value for name, value in view(base).items() if name in GROUPS[group]} if group else view(base)
 
     def past(self, side: Side) -> bool:
         """Whether the day that this side shows is over."""
