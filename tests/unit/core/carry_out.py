@@ -173,11 +173,11 @@ class World:
 
 
 def booking(**fields: str | None) -> dict[str, str | None]:
-    """A made-up booking five days ahead; a field given as `...` is absent."""
+    """A made-up booking five days ahead."""
     return {**BOOKING, **fields}
 
 
-def linked(mine: Fields, theirs: Fields, base: Fields | None | tuple[Fields, Fields], /, **parts: Any) -> World:
+def linked(mine: Fields, theirs: Fields, base: Fields | tuple[Fields, Fields] | None, /, **parts: Any) -> World:
     """A booking that both sides show. `base`: what both agreed on, the same or one each; None: they never agreed."""
     bases = base if isinstance(base, tuple) else (base, base)
     seen = {
