@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from sync.errors import NotSent, Unknown, Unreachable
+from sync.ports import Reading
 from sync.sandbox.partner import Answer, Partner
 from tests.simulation.machine import Machine
 
@@ -23,7 +25,7 @@ STATE_WRITES = frozenset({
 })  # fmt: skip
 SHOP_READS = frozenset({"identity", "changed", "window", "read", "remembered", "candidates", "keys"})
 SHOP_WRITES = frozenset({"change", "create", "link"})
-SHOP_FAULTS = ("shop_unreachable", "shop_busy", "shop_lost_before", "shop_lost_after")
+SHOP_FAULTS = ("shop_unreachable", "shop_partial", "shop_busy", "shop_lost_before", "shop_lost_after")
 Watch = Callable[[str, Any], None]
 
 
@@ -77,7 +79,10 @@ class FrailShop:
                 self.machine.struck("shop_unreachable", during=name)
                 raise Unreachable("the shop's database could not be read")
             result = method(*args)
-            rows = result.rows if hasattr(result, "rows") else result.values() if name == "read" else ()
+            if isinstance(result, Reading) and len(result.rows) > 1 and self._next("shop_partial"):
+                self.machine.struck("shop_partial", during=name)
+                result = replace(result, rows=[row for row in result.rows if self.machine.chance.random() < 0.6] or result.rows[:1])
+            rows = result.rows if isinstance(result, Reading) else result.values() if name == "read" else ()
             for row in rows:
                 self.shown.setdefault(row.key, set()).add(str(row.fields.get("status")))
             return result
@@ -112,6 +117,8 @@ class FrailWire:
     def __init__(self, partner: Partner, machine: Machine, timeout: float) -> None:
         self.partner, self.machine, self.timeout = partner, machine, timeout
         self.shown: dict[str, dict[str, Any]] = {}  # booking -> as the client last saw it
+        self.fresh: set[str] = set()  # bookings of which the last call was a read that was answered
+        self.blind: list[str] = []  # writes to a booking that was not read just before
         self.transport = httpx.MockTransport(self._handle)
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
@@ -121,11 +128,20 @@ class FrailWire:
         machine.clock.sleep(chance.uniform(0.02, 0.4))
         answer = self.partner.handle(request.method, path, dict(request.headers), request.read())
         fault = self.partner.calls[-1].fault
+        self._looked_first(request.method, path, answer.status)
         machine.say("api", call=f"{request.method} {path}", status=answer.status, fault=fault)
         if fault:
             machine.fired[fault] += 1
         machine.point("api:after")
         return self._told(request, answer)
+
+    def _looked_first(self, method: str, path: str, status: int) -> None:
+        """A write to a booking follows a reading of it, with nothing in between (3, and the window for a lost edit)."""
+        _, where, booking_id = "/".join(path.split("/")[:3]).rpartition("/bookings/")
+        if method != "GET" and where and booking_id not in self.fresh:
+            self.blind.append(f"{method} {path} was sent without reading the booking first")
+        if status != 401:  # refused at the door; it comes again with another token
+            self.fresh.discard(booking_id)
 
     def _told(self, request: httpx.Request, answer: Answer) -> httpx.Response:
         chance = self.machine.chance
@@ -135,9 +151,10 @@ class FrailWire:
             raise self._lost(chance.choice((httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)), request)
         if answer.delay >= self.timeout and not answer.drip:
             raise self._lost(httpx.ReadTimeout, request)
+        if not answer.cut and answer.delay < self.timeout:
+            self._saw(answer, request.method)
         if not (answer.drip or answer.cut):
             self.machine.clock.sleep(answer.delay)
-            self._saw(answer)
             return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Bytes(answer.body))
         return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Slow(answer, self.machine, request))
 
@@ -146,7 +163,7 @@ class FrailWire:
             self.machine.clock.sleep(self.timeout)
         return error("lost", request=request)
 
-    def _saw(self, answer: Answer) -> None:
+    def _saw(self, answer: Answer, method: str) -> None:
         """What the client now knows of a booking."""
         try:
             body = json.loads(answer.body)
@@ -154,6 +171,7 @@ class FrailWire:
             return
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.shown[body["id"]] = body
+            self.fresh |= {body["id"]} if method == "GET" else set()
 
 
 class _Bytes(httpx.SyncByteStream):

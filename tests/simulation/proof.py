@@ -22,7 +22,7 @@ WIRE = {"status": "status", "time": "bookingTime", "service": "productDescriptio
 
 def broken(history: History) -> list[str]:
     """Every promise that this history broke."""
-    found = list(history.world.wrong)
+    found = [*history.world.wrong, *history.world.wire.blind]
     for promise in PROMISES:
         found += [f"{promise.__name__}: {line}" for line in promise(history)]
     return found

@@ -27,6 +27,7 @@ class History:
         self.world = World(seed, setting)
         self.people = People(self.world)
         self.chance = self.world.chance
+        self.armed: list[Fault] = []
 
     def run(self) -> History:
         """All of it. `proof.broken` then says what did not hold."""
@@ -98,7 +99,8 @@ class History:
             late = chance.choice((5, 100, 280))
             operation = "*" if kind in WEBHOOK else chance.choice(("*", "*", "create", "update", "set_status", "read"))
             seconds = {"429": 90, "late": late, "race": late, "webhook_late": 200}.get(kind, chance.choice((2.0, 40.0)))
-            world.partner.faults.append(Fault(kind, chance.choice((1, 1, 2, 4)), operation, seconds=seconds))
+            self.armed.append(Fault(kind, chance.choice((1, 1, 2, 4)), operation, seconds=seconds))
+            world.partner.faults.append(self.armed[-1])
         elif kind in SHOP_FAULTS:
             world.shop.plan.extend([kind] * chance.choice((1, 1, 2)))
         else:
@@ -124,6 +126,8 @@ class History:
         world = self.world
         world.machine.say("calm")
         world.partner.faults = []
+        for fault in self.armed:
+            world.machine.fired[fault.kind] += fault.fired if fault.kind in WEBHOOK else 0
         world.shop.plan.clear()
         world.state.full = 0
         world.machine.disarm()

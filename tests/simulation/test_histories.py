@@ -18,7 +18,7 @@ import pytest
 from tests.simulation.proof import broken
 from tests.simulation.story import KINDS, History
 
-CHUNK = 25  # histories of one test: what a worker takes at once
+CHUNK = 50  # histories of one test: what a worker takes at once
 TESTED, SOAKED, PROVED = 200, 2_000, 100_000
 TAIL = 120  # lines of a trace that a failure shows
 
