@@ -76,7 +76,8 @@ class Outlook:
 
 def memory(action: Action) -> str:
     """Under which name a link remembers that an action was refused: side and group, or the kind of the whole."""
-    return f"{action.side}.{action.groups[0] if len(action.groups) == 1 else action.kind}"
+    group = "status" if "status" in action.fields and not action.groups else ""  # a step on the way to a status
+    return f"{action.side}.{action.groups[0] if len(action.groups) == 1 else group or action.kind}"
 
 
 def digest(values: object) -> str:

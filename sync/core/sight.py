@@ -24,23 +24,28 @@ def fingerprint(sighting: Sighting) -> str:
 def sight(link: Link, side: Side, sighting: Sighting, now: str, last_good: str | None) -> dict[str, Any]:
     """The link's changes for a row just read. `now` and `last_good` (the good read before this one) are state stamps."""
     before, after = link.snapshot(side), dict(sighting.fields)
-    changes: dict[str, Any] = {"seen": _seen(link, side, before, after, sighting.changed_at, now, last_good)}
+    seen = _seen(side, before, after, sighting.changed_at, now, last_good)
+    changes: dict[str, Any] = {"seen": {**link.seen, **seen}}
+    if again := {key for key in link.refused if f"{side}.{key.partition('.')[2]}" in seen}:  # a new value may be tried
+        changes["refused"] = {key: value for key, value in link.refused.items() if key not in again}
     if link.missing:
         changes["missing"] = {key: value for key, value in link.missing.items() if not key.startswith(side)}
     if side == "shop":
         changes |= {"shop": after, "shop_ref": sighting.ref, "locked": sighting.locked, "marks": sighting.marks}
         changes |= {"shop_key": sighting.key, "shop_digest": fingerprint(sighting)}
     else:
-        changes |= {"repairy": after, "repairy_ref": sighting.ref, "repairy_code": sighting.code, "repairy_id": sighting.key}
+        changes |= {"repairy": after, "repairy_ref": sighting.ref, "repairy_id": sighting.key}
+        changes["repairy_code"] = sighting.code or link.repairy_code
         changes["visible"] = _moves_left(link.visible, view(after).get("starts_at"))
     return changes
 
 
 def _seen(
-    link: Link, side: Side, before: Fields | None, after: Fields, changed_at: str | None, now: str, last_good: str | None
+    side: Side, before: Fields | None, after: Fields, changed_at: str | None, now: str, last_good: str | None
 ) -> dict[str, Mapping[str, str]]:
+    """Of the groups whose value is new: since when it stands there, and when the old one was last seen."""
     old_view, new_view = view(before or {}), view(after)
-    seen = dict(link.seen)
+    seen = dict[str, Mapping[str, str]]()
     for group, names in GROUPS.items():
         if before is not None and all(old_view.get(name) == new_view.get(name) for name in names):
             continue
