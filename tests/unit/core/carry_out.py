@@ -100,7 +100,7 @@ class World:
         ref = self.link.shop_ref if side == "shop" else self.link.repairy_ref
         reads = self.able(side).reads
         fields = {name: self.habits[side](name, value) for name, value in held.items() if name in reads}
-        return Sighting("1" if side == "shop" else "r1", fields, ref=ref)
+        return Sighting("1" if side == "shop" else "r1", fields, ref=ref, code=None if side == "shop" else "QX7")
 
     def look(self, side: Side, after: timedelta = timedelta(0)) -> None:
         """A good read of this side, a while later."""
@@ -127,6 +127,7 @@ class World:
 
     def quiet(self, most: int = 6) -> None:
         """Until there is nothing to do; then a further look, both sides read again, changes nothing."""
+        self.now += timedelta(minutes=10)  # what must settle has settled
         for _ in range(most):
             if not self.step().actions:
                 break
@@ -185,11 +186,10 @@ def linked(mine: Fields, theirs: Fields, base: Fields | tuple[Fields, Fields] | 
         for side in ("shop", "repairy")
         for group in GROUPS
     }
-    link = Link(1, "w", "W-1", "1", "r1", shop=None, repairy=None, shop_base=bases[0], repairy_base=bases[1], seen=seen)
+    names: dict[str, Any] = {"shop_ref": "r1", "repairy_ref": "W-1"}
+    link = Link(1, "w", "W-1", "1", "r1", "QX7", shop_base=bases[0], repairy_base=bases[1], seen=seen, **names)
     world = World(link, {"shop": dict(mine), "repairy": dict(theirs)}, **parts)
-    world.link = replace(
-        link, shop=world.show("shop").fields, repairy=world.show("repairy").fields, shop_ref="r1", repairy_ref="W-1"
-    )
+    world.link = replace(link, shop=world.show("shop").fields, repairy=world.show("repairy").fields)
     return world
 
 
@@ -197,7 +197,7 @@ def half(side: Side, fields: Fields, **parts: Any) -> World:
     """A booking that only one side has, seen an hour ago."""
     first = stamp(NOW - timedelta(hours=1))
     seen = {f"{side}.{group}": {"first": first} for group in GROUPS}
-    link = Link(1, "w", "W-1", "1", seen=seen) if side == "shop" else Link(1, "w", None, None, "r1", seen=seen)
+    link = Link(1, "w", "W-1", "1", seen=seen) if side == "shop" else Link(1, "w", None, None, "r1", "QX7", seen=seen)
     world = World(link, {side: dict(fields), other(side): None}, **parts)
     world.link = replace(link, **{side: world.show(side).fields})
     return world

@@ -191,7 +191,7 @@ def missing_cells() -> Iterator[tuple[str, str, str, str]]:
         yield from ((status, when, word, mark) for word, mark in zip(head, marks, strict=True))
 
 
-@pytest.mark.parametrize(("status", "when", "missing", "mark"), missing_cells())
+@pytest.mark.parametrize(("status", "when", "missing", "mark"), list(missing_cells()))
 def test_a_shop_row_that_is_gone(status: str, when: str, missing: str, mark: str) -> None:
     out = gone_world("shop", status, when, missing).decide()
     kinds = {stand.kind for stand in out.stands}
@@ -201,7 +201,7 @@ def test_a_shop_row_that_is_gone(status: str, when: str, missing: str, mark: str
     assert (kinds, [action.kind for action in out.actions], out.close) == want
 
 
-@pytest.mark.parametrize(("status", "when"), product(STATUSES, ("ahead", "over")))
+@pytest.mark.parametrize(("status", "when"), list(product(STATUSES, ("ahead", "over"))))
 def test_a_booking_that_repairy_no_longer_has(status: str, when: str) -> None:
     """It is held while it is open and to come; the shop's row stays in any case."""
     out = gone_world("repairy", status, when).decide()

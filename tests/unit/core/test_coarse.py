@@ -1,0 +1,357 @@
+"""Sides that hold less than the other: days only, no end, shortened texts, appended notes, names in parts, refused values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sync.core.booking import Fields, Side
+from sync.core.fold import folded
+from tests.unit.core.carry_out import BOOKING, REPAIRY, SHOP, WHOLE, Habit, World, booking, half, linked, plain, rules
+
+# -- days only
+
+DAYS = replace(SHOP, grain="day", reads=WHOLE - {"ends_at"}, writes=SHOP.writes - {"ends_at"}, default_time="08:00")
+
+
+def days_only(shop_day: str = "2026-03-11", repairy_start: str = "2026-03-10T22:00:00Z") -> World:
+    """Agreed: Wednesday 11 March, 9 in the morning in Melbourne to 4 in the afternoon; the shop keeps the day."""
+    at_shop = {name: value for name, value in booking(starts_at="2026-03-11").items() if name != "ends_at"}
+    world = linked(at_shop, booking(), (at_shop, booking()), shop=DAYS)
+    if shop_day != "2026-03-11":
+        world.edit("shop", starts_at=shop_day)
+    if repairy_start != "2026-03-10T22:00:00Z":
+        world.edit("repairy", starts_at=repairy_start)
+    return world
+
+
+def times(world: World) -> tuple[str | None, str | None, str | None]:
+    """The shop's start, Repairy's start and end."""
+    shop, repairy = world.holds["shop"] or {}, world.holds["repairy"] or {}
+    return shop["starts_at"], repairy["starts_at"], repairy["ends_at"]
+
+
+def test_the_day_and_the_time_of_that_day_agree() -> None:
+    """9 in the morning in Melbourne is the day before in UTC: days are the workshop's."""
+    world = days_only()
+    world.quiet()
+    assert not world.sent
+
+
+def test_moving_the_day_keeps_the_time_of_day_and_the_duration() -> None:
+    world = days_only(shop_day="2026-03-13")
+    world.quiet()
+    assert times(world) == ("2026-03-13", "2026-03-12T22:00:00Z", "2026-03-13T05:00:00Z")
+
+
+def test_moving_the_day_over_the_end_of_summer_time_keeps_the_clock() -> None:
+    """From 5 April Melbourne is at +10: 9 in the morning is 23:00 UTC of the day before."""
+    world = days_only(shop_day="2026-04-08")
+    world.quiet()
+    assert times(world)[:2] == ("2026-04-08", "2026-04-07T23:00:00Z")
+
+
+def test_another_time_on_the_same_day_is_recorded_and_not_written() -> None:
+    world = days_only(repairy_start="2026-03-11T02:00:00Z")
+    world.quiet()
+    assert not world.sent
+    assert world.link.repairy_base is not None
+    assert world.link.repairy_base["starts_at"] == "2026-03-11T02:00:00Z"
+
+
+def test_another_day_at_repairy_moves_the_shops_day() -> None:
+    world = days_only(repairy_start="2026-03-11T22:00:00Z")
+    world.quiet()
+    assert times(world)[0] == "2026-03-12"
+
+
+def test_a_new_row_with_a_day_only_is_booked_at_the_default_time() -> None:
+    world = half("shop", {name: value for name, value in booking(starts_at="2026-03-11").items() if name != "ends_at"}, shop=DAYS)
+    world.quiet()
+    assert (world.holds["repairy"] or {})["starts_at"] == "2026-03-10T21:00:00Z"  # 08:00 in Melbourne
+
+
+def test_a_new_booking_reaches_a_shop_of_days_as_its_day() -> None:
+    world = half("repairy", booking(), shop=DAYS)
+    world.quiet()
+    assert (world.holds["shop"] or {})["starts_at"] == "2026-03-11"
+
+
+# -- ends
+
+NO_END = replace(SHOP, reads=WHOLE - {"ends_at"}, writes=SHOP.writes - {"ends_at"})
+
+
+def test_the_end_moves_along_where_the_shop_has_none() -> None:
+    at_shop = {name: value for name, value in booking().items() if name != "ends_at"}
+    world = linked(at_shop, booking(), (at_shop, booking()), shop=NO_END)
+    world.edit("shop", starts_at="2026-03-10T23:30:00Z")
+    world.quiet()
+    assert times(world)[1:] == ("2026-03-10T23:30:00Z", "2026-03-11T06:30:00Z")
+
+
+def test_an_end_that_moves_at_repairy_alone_reaches_a_shop_whose_end_is_empty() -> None:
+    """No end means that none is known, not that there is none."""
+    unknown = booking(ends_at=None)
+    world = linked(unknown, unknown, unknown)
+    world.edit("repairy", ends_at="2026-03-11T06:00:00Z")
+    world.quiet()
+    assert (world.holds["shop"] or {})["ends_at"] == "2026-03-11T06:00:00Z"
+
+
+def test_start_and_end_are_changed_as_one() -> None:
+    """The start moved in the shop and the end at Repairy: both changed the time."""
+    world = linked(booking(), booking(), booking(), rules=rules("hold"))
+    world.edit("shop", starts_at="2026-03-10T23:00:00Z")
+    world.edit("repairy", ends_at="2026-03-11T06:00:00Z")
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("held", "time")]
+
+
+def test_minutes_agree_with_the_seconds_of_them() -> None:
+    minutes = replace(SHOP, grain="minute")
+    at_shop, at_repairy = booking(starts_at="2026-03-10T22:00:00Z"), booking(starts_at="2026-03-10T22:00:30Z")
+    world = linked(at_shop, at_repairy, (at_shop, at_repairy), shop=minutes)
+    world.edit("repairy", starts_at="2026-03-10T22:00:45Z")
+    world.quiet()
+    assert not world.sent
+
+
+# -- texts that do not fit
+
+SHORT = replace(SHOP, limits={"description": 60, "job_notes": 60}, overflow="shorten")
+LONG = "Logbook service, brake pads in front, wiper blades, and a look at the noise at the rear left"
+
+
+def shortened(field: str) -> World:
+    """The long text came from Repairy; the shop holds it shortened."""
+    world = linked(booking(), booking(), booking(), shop=SHORT)
+    world.edit("repairy", **{field: LONG})
+    world.quiet()
+    return world
+
+
+@pytest.mark.parametrize("field", ["description", "job_notes"])
+def test_a_text_too_long_is_shortened_and_says_where_the_rest_is(field: str) -> None:
+    world = shortened(field)
+    text = (world.holds["shop"] or {})[field] or ""
+    assert len(text) <= 60
+    assert text.endswith("… (Repairy QX7)")
+    assert (world.holds["repairy"] or {})[field] == LONG
+
+
+@pytest.mark.parametrize("field", ["description", "job_notes"])
+def test_an_edit_of_a_shortened_text_is_held_with_both_texts_left_alone(field: str) -> None:
+    world = shortened(field)
+    before = (world.holds["shop"] or {})[field] or ""
+    world.edit("shop", **{field: "Please: " + before})
+    world.quiet()
+    assert [stand.kind for stand in world.decide().stands] == ["held"]
+    assert (world.holds["repairy"] or {})[field] == LONG
+
+
+@pytest.mark.parametrize("field", ["description", "job_notes"])
+def test_an_edit_of_the_full_text_is_shortened_anew(field: str) -> None:
+    world = shortened(field)
+    world.edit("repairy", **{field: "Also: " + LONG})
+    world.quiet()
+    assert ((world.holds["shop"] or {})[field] or "").startswith("Also: Logbook")
+
+
+def test_a_text_too_long_is_held_where_the_profile_says_so() -> None:
+    world = linked(booking(), booking(), booking(), shop=replace(SHORT, overflow="hold"))
+    world.edit("repairy", description=LONG)
+    world.quiet()
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("held", "service")]
+    assert (world.holds["shop"] or {})["description"] == BOOKING["description"]
+
+
+# -- notes
+
+
+def noted(mine: str | None, theirs: str | None, **parts: Any) -> World:
+    """Agreed: two lines; then both were edited."""
+    agreed = "keys at the desk\ncall before noon"
+    both = booking(job_notes=agreed)
+    world = linked(both, both, both, **{"rules": rules("merge"), **parts})
+    world.edit("shop", job_notes=mine)
+    world.edit("repairy", job_notes=theirs)
+    world.quiet()
+    return world
+
+
+NOTES: Mapping[str, tuple[str, str, str, str]] = {  # the shop's text, Repairy's, and what they become
+    "both append the same line": ("A\nB\nnew", "A\nB\nnew", "A\nB\nnew", "A\nB\nnew"),
+    "each appends its own": ("A\nB\nmine", "A\nB\nyours", "A\nB\nmine\nyours", "A\nB\nyours\nmine"),
+    "the same and one more": ("A\nB\nnew", "A\nB\nnew\nyours", "A\nB\nnew\nyours", "A\nB\nnew\nyours"),
+    "one line is edited, one appended": ("A\nB, please", "A\nB\nyours", "A\nB, please\nyours", "A\nyours\nB, please"),
+    "one removes what the other keeps": ("A", "A\nB\nyours", "A\nyours", "A\nyours"),
+    "both remove the same line": ("A", "A", "A", "A"),
+    "both edit the same line": ("A\nB 1", "A\nB 2", "A\nB 1\nB 2", "A\nB 2\nB 1"),
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_notes_merge_line_by_line(name: str) -> None:
+    shop, repairy, *after = (text.replace("A", "keys at the desk").replace("B", "call before noon") for text in NOTES[name])
+    world = noted(shop, repairy)
+    assert [(world.holds["shop"] or {})["job_notes"], (world.holds["repairy"] or {})["job_notes"]] == after
+
+
+def test_both_appending_the_same_note_without_a_base_is_agreement() -> None:
+    world = linked(booking(job_notes="call first"), booking(job_notes="call first"), None, rules=rules("merge"))
+    world.quiet()
+    assert not world.sent
+
+
+def test_where_notes_are_only_appended_only_the_new_lines_are_sent() -> None:
+    able = replace(SHOP, append_notes=True)
+    world = noted("keys at the desk\ncall before noon", "keys at the desk\ncall before noon\nblue car", shop=able)
+    assert [action.added for action in world.sent if action.side == "shop"] == ["blue car"]
+
+
+def test_a_removal_is_noted_where_notes_are_only_appended() -> None:
+    able = replace(SHOP, append_notes=True)
+    world = linked(booking(job_notes="one\ntwo"), booking(job_notes="one\ntwo"), booking(job_notes="one\ntwo"), shop=able)
+    world.edit("repairy", job_notes="one")
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "notes")]
+    assert not world.decide().actions
+
+
+# -- names
+
+PARTS = replace(SHOP, reads=(WHOLE - {"name"}) | {"first_name", "last_name", "name"})
+
+
+def in_parts(first: str, last: str) -> dict[str, str | None]:
+    return {**{name: value for name, value in booking().items() if name != "name"}, "first_name": first, "last_name": last}
+
+
+def test_a_whole_name_equals_its_parts_joined() -> None:
+    world = linked(in_parts("Customer", "One"), booking(), None, shop=PARTS)
+    world.quiet()
+    assert not world.sent
+
+
+def test_a_name_changed_in_parts_goes_in_parts() -> None:
+    """No guess is made where the shop knows the parts."""
+    agreed = in_parts("Customer", "van One"), booking(name="Customer van One")
+    world = linked(*agreed, agreed, shop=PARTS)
+    world.edit("shop", first_name="Client")
+    world.quiet()
+    assert [dict(action.fields) for action in world.sent] == [{"first_name": "Client", "last_name": "van One"}]
+
+
+def test_a_name_that_did_not_change_is_not_split() -> None:
+    """Customer van / One and Customer / van One are the same name: nothing to write."""
+    world = linked(in_parts("Customer van", "One"), booking(name="Customer van One"), None, shop=PARTS)
+    world.quiet()
+    assert not world.sent
+
+
+def test_a_whole_name_that_a_person_sends_to_parts_is_split_at_the_last_space() -> None:
+    agreed = in_parts("Customer", "One")
+    world = linked(agreed, booking(name="Client van Two"), (agreed, booking()), shop=PARTS)
+    world.link = replace(world.link, choice={"name": "repairy"})
+    world.quiet()
+    shop = world.holds["shop"] or {}
+    assert (shop["first_name"], shop["last_name"]) == ("Client van", "Two")
+
+
+# -- sides with habits of their own
+
+
+def shouting(field: str, value: str | None) -> str | None:
+    """A shop that upper-cases plates and pads texts."""
+    return value.upper() if field == "rego" and value else value + "  " if field in ("description", "make") and value else value
+
+
+def tidy(field: str, value: str | None) -> str | None:
+    """A Repairy that trims, rewrites phones and drops seconds."""
+    if field == "phone" and value:
+        return "+61 " + value[1:]
+    return value.strip().replace("  ", " ") if field != "job_notes" and value else value
+
+
+def test_a_side_that_respells_what_it_is_given_starts_no_ping_pong() -> None:
+    world = linked(booking(rego="aaa-001"), booking(rego="AAA 001"), None, habits={"shop": shouting, "repairy": tidy})
+    world.quiet()
+    world.edit("shop", description="brake  pads", rego="aaa 002", phone="0400 000 002")
+    world.quiet()
+    world.edit("repairy", description="brake pads and discs")
+    world.quiet()
+    assert len(world.sent) == 2
+
+
+# -- refusals
+
+
+def deaf(*fields: str, to: Fields = BOOKING) -> Habit:
+    """A side that keeps the old value of these fields, whatever it is sent."""
+    return lambda field, value: to[field] if field in fields else value
+
+
+def test_a_refused_value_is_not_sent_again_until_it_changes() -> None:
+    world = linked(booking(), booking(), booking(), habits={"shop": plain, "repairy": deaf("description")})
+    world.edit("shop", description="Brakes")
+    world.quiet()
+    assert len(world.sent) == 1
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+    world.edit("shop", description="Tyres")
+    world.quiet()
+    assert [action.fields["description"] for action in world.sent] == ["Brakes", "Tyres"]
+
+
+def test_a_refused_value_that_went_and_came_back_is_tried_again() -> None:
+    world = linked(booking(), booking(), booking(), habits={"shop": plain, "repairy": deaf("description")})
+    world.edit("shop", description="Brakes")
+    world.quiet()
+    world.edit("shop", description=BOOKING["description"])
+    world.quiet()
+    world.habits["repairy"] = plain
+    world.edit("shop", description="Brakes")
+    world.quiet()
+    assert len(world.sent) == 2
+    assert (world.holds["repairy"] or {})["description"] == "Brakes"
+
+
+def test_one_refused_field_of_a_group_does_not_undo_the_other() -> None:
+    world = linked(booking(), booking(), booking(), habits={"shop": plain, "repairy": deaf("service_code")})
+    world.edit("shop", description="Brakes", service_code="BRK-1")
+    world.quiet()
+    assert (world.holds["shop"] or {})["service_code"] == "BRK-1"
+    assert (world.holds["repairy"] or {})["description"] == "Brakes"
+    assert len(world.sent) == 1
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+
+
+def test_a_newer_edit_in_the_answer_is_theirs_and_comes_back() -> None:
+    """What is there after the write is neither the old value nor what was sent: somebody was there after us."""
+    world = linked(booking(), booking(), booking())
+    world.edit("shop", description="Brakes")
+    action = world.decide().actions[0]
+    held = world.holds["repairy"]
+    assert held is not None
+    held["description"] = "Clutch"
+    then: dict[Side, Fields | None] = {"shop": world.link.shop, "repairy": world.link.repairy}
+    changes, refused = folded(world.link, action, then, world.show("repairy"), "2026-03-05T22:00:00.000000Z")
+    world._take(changes)
+    world.quiet()
+    assert not refused
+    assert (world.holds["shop"] or {})["description"] == "Clutch"
+
+
+def test_what_repairy_cannot_change_is_noted() -> None:
+    able = replace(REPAIRY, writes=REPAIRY.writes - {"description"})
+    world = linked(booking(description="Brakes"), booking(), booking(), repairy=able)
+    world.quiet()
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+
+
+def test_what_the_profile_cannot_write_is_noted() -> None:
+    able = replace(SHOP, writes=frozenset())
+    world = linked(booking(), booking(description="Brakes"), booking(), shop=able)
+    world.quiet()
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
