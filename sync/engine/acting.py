@@ -18,7 +18,7 @@ from sync.core.canonical import view
 from sync.core.fold import RAW, memories
 from sync.core.sight import sight
 from sync.core.times import stamp
-from sync.engine.folding import accept, said
+from sync.engine.folding import accept, announce, said, withdraw
 from sync.engine.planning import Plan
 from sync.engine.site import Site, names
 from sync.errors import NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
@@ -83,8 +83,7 @@ def _perform(site: Site, link: Link, action: Action) -> tuple[Link, str]:
             return site.state.link(link.id), "stale"
         link = checked
     intent = _intent(site, link, action)
-    if action.side == "repairy" and action.kind == "create":
-        site.journal.append(kind="reference", workshop=site.name, reference=link.reference)
+    announce(site, link, action, intent.op)
     site.state.intend(intent)
     try:
         sighting = _write(site, link, action)
@@ -172,6 +171,8 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
     link = site.state.finish(intent, failure.outcome, str(failure), link, look_at=look_at, **changes)
     if isinstance(failure, Stale) and action.side == "shop":
         link = reread(site, link)
+    if not isinstance(failure, Unknown):
+        withdraw(site, link, action)
     said(site, link, action, failure.outcome, str(failure))
     return link, failure.outcome
 

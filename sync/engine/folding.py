@@ -1,6 +1,7 @@
 """Accept: what a side shows after a write is folded into the link, journalled and said.
 
-A create may find a half that a reading made of the same booking meanwhile, or be answered with another's booking.
+The mapping journal learns of a create's reference and of every message before it is sent, and of what came of it, so
+that an older copy of the state sends nothing twice. A create may find a half that a reading made of the same booking meanwhile, or be answered with another's booking.
 """
 
 from __future__ import annotations
@@ -24,14 +25,39 @@ def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sig
     then: dict[Side, Fields | None] = {"shop": intent.shop, "repairy": intent.repairy}
     changes, refused = folded(link, action, then, sighting, site.stamp())
     if action.visible:
-        site.journal.append(
-            kind="visible", workshop=site.name, reference=link.reference, repairy_id=sighting.key, sent=sorted(action.visible)
-        )
+        sent = sorted(changes["visible"])  # all that the link remembers by now
+        _journal(site, "visible", link, repairy_id=sighting.key, op=intent.op, sent=sent)
     if action.kind == "create":
         changes |= _named(site, link, action, sighting)
     link = site.state.finish(intent, "accepted", "", link, **changes)
     said(site, link, action, "rejected" if refused else "accepted", ", ".join(refused))
     return link, refused
+
+
+def announce(site: Site, link: Link, action: Action, op: str) -> None:
+    """Into the journal before the write: a create's reference, or what may message a customer. Raises Unreachable."""
+    if action.side != "repairy":
+        return
+    if action.kind == "create":
+        _journal(site, "reference", link, op=op, shop_key=link.shop_key)
+    elif action.visible:
+        fields = {name: value for name, value in action.fields.items() if name in _NOT_PERSONAL}
+        visible, groups = sorted(action.visible), list(action.groups)
+        _journal(site, "sending", link, op=op, action=action.kind, visible=visible, groups=groups, fields=fields)
+
+
+def withdraw(site: Site, link: Link, action: Action) -> None:
+    """What was announced did not happen. Raises Unreachable."""
+    if action.side == "repairy" and (action.kind == "create" or action.visible):
+        _journal(site, "unsent", link)
+
+
+_NOT_PERSONAL = ("status", "starts_at", "ends_at")
+
+
+def _journal(site: Site, kind: str, link: Link, **facts: Any) -> None:
+    names = {"reference": link.reference, "repairy_id": link.repairy_id}
+    site.journal.append(kind=kind, workshop=site.name, **{**names, **facts})
 
 
 def without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
@@ -55,9 +81,10 @@ def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[s
         facts["reference"] = link.reference or site.prefix + sighting.key + (f"~{number + 1}" if number else "")
     else:
         facts["poll_at"] = site.stamp(site.poll)
-    site.journal.append(
-        kind="link",
-        workshop=site.name,
+    _journal(
+        site,
+        "link",
+        link,
         reference=facts.get("reference", link.reference),
         shop_key=sighting.key if action.side == "shop" else link.shop_key,
         repairy_id=sighting.key if action.side == "repairy" else link.repairy_id,
@@ -77,6 +104,7 @@ def _stranger(site: Site, link: Link, action: Action, sighting: Sighting) -> boo
 def _not_ours(site: Site, link: Link, action: Action, intent: Intent, sighting: Sighting) -> Link:
     reason = f"Repairy already has another booking ({sighting.code or sighting.key}) under {link.reference}"
     choice = {**link.choice, "identity": reason}
+    withdraw(site, link, action)
     said(site, link, action, "rejected", "another's booking")
     return site.state.finish(intent, "rejected", reason, link, choice=choice, due_at=site.stamp())
 
