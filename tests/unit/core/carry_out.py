@@ -117,11 +117,13 @@ class World:
     def decide(self) -> Outlook:
         return decide(self.link, self.shop, self.repairy, self.rules, self.now)
 
-    def step(self) -> Outlook:
-        """One decision, carried out and folded as the engine does."""
+    def step(self, most: int | None = None) -> Outlook:
+        """One decision, carried out and folded as the engine does; stopped after so many writes."""
         out = self.decide()
         self._take(decided(self.link, out, bool(out.actions)))
-        for action in out.actions:
+        for action in out.actions[:most]:
+            if not self._still_so(action.side):
+                break
             self._carry_out(action)
         return out
 
@@ -141,6 +143,13 @@ class World:
         assert not out.actions
         assert not out.record
         assert self.link == before
+
+    def _still_so(self, side: Side) -> bool:
+        """Whether the side shows what the plan was made from; if not, it is read and planned anew."""
+        if self.holds[side] is None or view(self.show(side).fields) == view(self.link.snapshot(side) or {}):
+            return True
+        self.look(side)
+        return False
 
     def _take(self, changes: Mapping[str, Any]) -> None:
         known = {name: value for name, value in changes.items() if name not in ("shop_digest", "due_at")}
