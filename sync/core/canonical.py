@@ -15,6 +15,7 @@ from sync.core.times import is_day, iso, parse
 _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"<(/?)(br|p|div|li|ul|ol|b|i|u|em|strong|span|h[1-6])\b[^<>]*>", re.IGNORECASE)
 _BREAKS = {"br", "p", "div", "li"}
+_BREAK = re.compile(r"\s*\v\s*")
 _NOT_DIGIT = re.compile(r"\D")
 _NOT_PLATE = re.compile(r"[^0-9A-Z]")
 _LETTERS = re.compile(r"[\W_]+")
@@ -23,7 +24,8 @@ _LETTERS = re.compile(r"[\W_]+")
 def text(value: str) -> str:
     """Lines trimmed, HTML to text, no blank lines at the ends."""
     if "<" in value:
-        value = _TAG.sub(lambda tag: "\n" if tag[2].lower() in _BREAKS else "", value)
+        value = _TAG.sub(lambda tag: "\v" if tag[2].lower() in _BREAKS else "", value)
+        value = _BREAK.sub("\n", value)  # the end of one paragraph and the start of the next are one
     if "&" in value:
         value = html.unescape(value)
     lines = [_SPACE.sub(" ", line).strip() for line in value.splitlines()]
