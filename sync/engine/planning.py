@@ -69,10 +69,11 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
     intent = busy.get(link.id)
     if intent is not None:
         return link, Outlook(
-            stands=(Stand("waiting", "intent", "it is not known yet whether the last write happened", _look(intent)),)
+            stands=(Stand("waiting", "intent", "it is not known yet whether the last write happened", _look(site, intent)),)
         )
-    if any(_may_be(link, one) for one in making):
-        return link, Outlook(stands=(Stand("waiting", "intent", "may be the row that an interrupted insert made"),))
+    if (maker := next((one for one in making if _may_be(link, one)), None)) is not None:
+        why = "may be the row that an interrupted insert made"
+        return link, Outlook(stands=(Stand("waiting", "intent", why, _look(site, maker)),))
     if op := link.choice.get("restore"):
         return link, _restored(site, link, op)
     out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
@@ -82,8 +83,9 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
     return link, out
 
 
-def _look(intent: Intent) -> str | None:
-    return stamp(intent.look_at) if intent.look_at else None
+def _look(site: Site, intent: Intent) -> str:
+    """When the intent is settled at the earliest: whoever waits for it is looked at again then."""
+    return stamp(intent.look_at or intent.started_at + site.quarantine)
 
 
 def _may_be(link: Link, intent: Intent) -> bool:
