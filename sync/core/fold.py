@@ -182,6 +182,8 @@ def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
     """A decision lasts until it is carried out or has nothing left to decide."""
     if key == "create" or (key == "identity" and value != "same"):
         return not link.paired
+    if key == "identity":  # the same booking, whatever changed: until the plate is agreed on
+        return view(link.shop_base or {}).get("rego") != view(link.shop or {}).get("rego")
     if key in ("missing", "all"):
         return bool(link.missing) or key == "all"
     if key.startswith("stuck."):
@@ -190,7 +192,7 @@ def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
         return any(action.signature in value.split() for action in out.actions) or _waits(out)
     if key == "restore":
         return bool(out.actions)
-    return _waits(out, key) or any(key in action.groups or key == "identity" for action in out.actions)
+    return _waits(out, key) or any(key in action.groups for action in out.actions)
 
 
 def _waits(out: Outlook, scope: str | None = None) -> bool:
