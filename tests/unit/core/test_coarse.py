@@ -311,6 +311,7 @@ def test_a_refused_value_that_went_and_came_back_is_tried_again() -> None:
     world.edit("shop", description=BOOKING["description"])
     world.quiet()
     world.habits["repairy"] = plain
+    world.holds["repairy"] = booking()
     world.edit("shop", description="Brakes")
     world.quiet()
     assert len(world.sent) == 2

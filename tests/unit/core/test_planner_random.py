@@ -205,6 +205,6 @@ def test_twenty_thousand_bookings_come_to_rest(part: int) -> None:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("part", range(1000))
+@pytest.mark.parametrize("part", range(40))
 def test_a_million_bookings_come_to_rest(part: int) -> None:
-    run(range(part * 1000, part * 1000 + 1000))
+    run(range(part * 25_000, part * 25_000 + 25_000))
