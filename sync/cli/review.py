@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
 
 import typer
 
-from sync import report
+from sync import decisions, report
 from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
 from sync.core.booking import Fields, Link
 from sync.engine.site import Site
-from sync.errors import SyncError
 from sync.wiring import App, known
 
 
@@ -125,12 +123,13 @@ def resolve(
     """
     asked: Asked = context.obj
     given: dict[str, Any] = {"use": use, "link": link, "create": create, "skip": skip, "retry": retry, "restore": restore}
-    how = {word: value for word, value in given.items() if value}
-    if len(how) != 1 or use not in ("", "shop", "repairy"):
+    ways = [(word, value) for word, value in given.items() if value]
+    if len(ways) != 1 or use not in ("", "shop", "repairy"):
         raise typer.BadParameter("say one of --use shop, --use repairy, --link ID, --create, --skip, --retry, --restore INTENT")
     with asked.app() as app:
         one = known(app, ref, workshop or None)
-        app.state.decide(one.workshop, "resolve", str(one.id), json.dumps(how))
+        (way, value), *_ = ways
+        how = decisions.resolve(app.state, one, way, "" if value is True else value)
     asked.say(
         {"decided": how, "reference": one.reference},
         "decided; the next pass carries it out (repairy-sync sync, where no daemon runs)",
@@ -149,11 +148,7 @@ def approve(
     """
     asked: Asked = context.obj
     with asked.app() as app:
-        plans = [one for each in chosen(app, workshop) for one in app.state.plans(each.name) if one.digest == digest]
-        if not plans:
-            raise SyncError(f"no held plan has the digest {digest}; `repairy-sync held` lists them")
-        for one in plans:
-            app.state.decide(one.workshop, "approve", digest, use)
+        plans = decisions.approve(app.state, [each.name for each in chosen(app, workshop)], digest, use)
     asked.say(
         {"approved": digest, "count": plans[0].count},
         f"approved: {plans[0].count} ({plans[0].reason}); the next pass carries it out",
@@ -180,11 +175,10 @@ def resume(context: typer.Context, workshop: Workshop = "") -> None:
     _pause(context.obj, "", workshop)
 
 
-def _pause(asked: Asked, value: str, workshop: str) -> None:
+def _pause(asked: Asked, value: decisions.Paused, workshop: str) -> None:
     with asked.app() as app:
         names = [one.name for one in chosen(app, workshop)]
-        for name in names:
-            app.state.decide(name, "pause", name, value)
+        decisions.pause(app.state, names, value)
     said = {
         "all": "paused: nothing is pushed",
         "visible": "paused: nothing that may message a customer is pushed",

@@ -1,0 +1,52 @@
+"""What a person decides, stored until the lease's holder takes it up. The commands and the page decide here, alike.
+
+RULE: nothing is carried out here; the next pass does (`engine.deciding`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Literal, Protocol
+
+from sync.core.booking import Link
+from sync.errors import SyncError
+from sync.records import Decision, Standing
+
+WAYS = ("use", "link", "create", "skip", "retry", "restore")
+FLAGS = ("create", "skip", "retry")  # ways that need no value
+Paused = Literal["", "all", "visible"]
+
+
+class Keeper(Protocol):
+    """The state, as far as it is used here."""
+
+    def decide(self, workshop: str, kind: str, target: str, value: str) -> Decision: ...
+    def plans(self, workshop: str) -> list[Standing]: ...
+
+
+def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, str | bool]:
+    """One booking: `use` shop | repairy, `link` to a key, id or code, `create`, `skip`, `retry`, `restore` a journal entry.
+
+    Returns the decision as it is stored. Raises SyncError where it is none of these."""
+    if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in ("shop", "repairy")):
+        raise SyncError("say one of: use shop, use repairy, link ID, create, skip, retry, restore INTENT")
+    how: dict[str, str | bool] = {way: value or True}
+    state.decide(link.workshop, "resolve", str(link.id), json.dumps(how))
+    return how
+
+
+def approve(state: Keeper, workshops: Iterable[str], digest: str, use: str = "") -> list[Standing]:
+    """Release a held plan, or accept a changed schema; the plans released. Raises SyncError where none has this digest."""
+    plans = [one for name in workshops for one in state.plans(name) if one.digest == digest]
+    if not plans:
+        raise SyncError(f"no held plan has the digest {digest}; `repairy-sync held` lists them")
+    for one in plans:
+        state.decide(one.workshop, "approve", digest, use)
+    return plans
+
+
+def pause(state: Keeper, workshops: Iterable[str], value: Paused) -> None:
+    """Stop pushing everything, or only what may message a customer; "" goes on."""
+    for name in workshops:
+        state.decide(name, "pause", name, value)

@@ -1,0 +1,99 @@
+"""Passes, calls and lag over a day or a month, in buckets of the workshop's own clock. The page draws them from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from statistics import median
+from typing import Literal
+
+from sync.core.times import parse, start_of
+from sync.engine.site import Site
+from sync.ports import Clock
+from sync.state.glance import Glance, Written
+
+Span = Literal["24h", "30d"]
+FRESH = 60.0  # seconds for which figures are shown again without counting anew
+
+
+@dataclass
+class Bucket:
+    """One hour or one day. `lags`: seconds from when a value was first seen until it was written on the other side."""
+
+    at: datetime
+    label: str
+    worked: int = 0
+    unread: int = 0
+    shop: int = 0
+    repairy: int = 0
+    failed: int = 0
+    lags: list[float] = field(default_factory=list)
+
+    @property
+    def usual(self) -> float | None:
+        return round(median(self.lags), 1) if self.lags else None
+
+    @property
+    def longest(self) -> float | None:
+        return round(max(self.lags), 1) if self.lags else None
+
+
+class Charts:
+    """Figures of all workshops together, counted at most once a minute."""
+
+    def __init__(self, sites: Sequence[Site], glance: Glance, clock: Clock) -> None:
+        self._sites, self._glance, self._clock = sites, glance, clock
+        self._kept: dict[str, tuple[float, list[Bucket]]] = {}
+
+    def buckets(self, span: Span) -> list[Bucket]:
+        """Oldest first; the last one is not over yet."""
+        kept = self._kept.get(span)
+        if kept is None or self._clock.monotonic() - kept[0] > FRESH:
+            kept = self._kept[span] = (self._clock.monotonic(), self._counted(span))
+        return kept[1]
+
+    def _counted(self, span: Span) -> list[Bucket]:
+        made = _empty(span, self._clock.now(), self._sites[0].rules.zone)
+        for site in self._sites:
+            for at, error in self._glance.passes(site.name, made[0].at):
+                _count_pass(_of(made, at), error)
+            for one in self._glance.written(site.name, made[0].at):
+                _count_call(_of(made, one.started_at), one)
+        return made
+
+
+def _empty(span: Span, now: datetime, zone: tzinfo) -> list[Bucket]:
+    if span == "24h":
+        here = now.astimezone(zone).replace(minute=0, second=0, microsecond=0)
+        hours = [now - (now - here) - timedelta(hours=back) for back in range(23, -1, -1)]
+        return [Bucket(hour, f"{hour.astimezone(zone):%H:%M}") for hour in hours]
+    today = now.astimezone(zone).date()
+    days = [today - timedelta(days=back) for back in range(29, -1, -1)]
+    return [Bucket(start_of(day, zone), f"{day.day} {day:%b}") for day in days]
+
+
+def _of(made: Sequence[Bucket], at: datetime) -> Bucket:
+    return next((one for one in reversed(made) if one.at <= at), made[0])
+
+
+def _count_pass(bucket: Bucket, error: str) -> None:
+    bucket.worked += 1
+    bucket.unread += bool(error)
+
+
+def _count_call(bucket: Bucket, one: Written) -> None:
+    if one.outcome == "accepted":
+        bucket.shop += one.side == "shop"
+        bucket.repairy += one.side == "repairy"
+        bucket.lags += _lag(one)
+    elif one.outcome is not None:
+        bucket.failed += 1
+
+
+def _lag(one: Written) -> Iterable[float]:
+    """Of a value that has not changed since; of one that has, it is not known any more when it was first seen."""
+    source = "repairy" if one.side == "shop" else "shop"
+    firsts = [parse(one.seen[key]["first"]) for group in one.groups if (key := f"{source}.{group}") in one.seen]
+    known = [first for first in firsts if one.finished_at and first <= one.started_at]
+    return [(one.finished_at - max(known)).total_seconds()] if known and one.finished_at else []

@@ -1,0 +1,54 @@
+// Draws the charts from the table beside them. The page works without any of this.
+"use strict";
+(() => {
+  const COLOURS = ["--good", "--busy", "--trouble"];
+
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  }
+
+  function column(table, number) {
+    return [...table.tBodies[0].rows].map((row) => {
+      const cell = row.cells[number];
+      if (number === 0) return Number(cell.dataset.at);
+      return cell.textContent === "" ? null : Number(cell.textContent);
+    });
+  }
+
+  function draw(box, table) {
+    const numbers = box.dataset.columns.split(" ").map(Number);
+    const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
+    const series = numbers.map((number, index) => ({
+      label: table.tHead.rows[0].cells[number].textContent,
+      stroke: colour(COLOURS[index]),
+      width: 2,
+      dash: [[], [8, 4], [2, 3]][index],
+      points: { show: true, size: 4 },
+    }));
+    const options = {
+      width: box.clientWidth,
+      height: 180,
+      scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
+      axes: [axis, { ...axis, size: 45 }],
+      series: [{ label: "From" }, ...series],
+    };
+    box.replaceChildren();
+    new uPlot(options, [column(table, 0), ...numbers.map((number) => column(table, number))], box);
+  }
+
+  function drawAll() {
+    const table = document.getElementById("figures-table");
+    if (table) document.querySelectorAll(".chart").forEach((box) => draw(box, table));
+  }
+
+  let waiting;
+  addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(drawAll, 200);
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.querySelector(".chart:empty")) drawAll();
+  });
+  drawAll();
+})();
