@@ -39,7 +39,7 @@ def plan(context: typer.Context, workshop: Workshop = "") -> None:
                 result = bridge.engine.run()
                 reached &= all(result.reached.values())
                 found.append(report.run(bridge.engine.site, result.done, result.plan))
-    _finish(asked, found, reached)
+    finish(asked, found, reached)
 
 
 def sync(context: typer.Context, workshop: Workshop = "") -> None:
@@ -54,7 +54,7 @@ def sync(context: typer.Context, workshop: Workshop = "") -> None:
             results = [(bridge, _passes(bridge)) for bridge in bridges]
             found = [_summed(bridge, many) for bridge, many in results]
             reached = all(all(many[-1].reached.values()) for _, many in results)
-    _finish(asked, found, reached)
+    finish(asked, found, reached)
 
 
 def _passes(bridge: Bridge) -> list[Result]:
@@ -119,7 +119,7 @@ def fill(
             "paired what is known; nothing was created, because bookings may be at Repairy that this program cannot list: "
             "name them with --known FILE, or say --nothing-at-repairy"
         )
-    _finish(asked, found, True)
+    finish(asked, found, True)
 
 
 def _span(bridge: Bridge, since: str, until: str, past: bool) -> Span:
@@ -159,7 +159,7 @@ def _filled(asked: Asked, app: App, bridge: Bridge, span: Span, ids: list[str], 
     return report.run(bridge.engine.site, filled.done, filled.plan)
 
 
-def _finish(asked: Asked, found: list[dict[str, Any]], reached: bool) -> None:
+def finish(asked: Asked, found: list[dict[str, Any]], reached: bool) -> None:
     asked.say({"workshops": found}, *(line for one in found for line in _lines(one)))
     if not reached:
         raise typer.Exit(75)

@@ -60,7 +60,7 @@ def backfill(
     settle(site)
     if not create:
         return Filled((), paired, Plan())
-    _silent(site)
+    silent(site)
     wanted = _wanted(site, span, set(known))
     site.state.save_all(
         [(link, {"state": "open", "choice": {**link.choice, "create": "backfill"}, "due_at": site.stamp()}) for link in wanted]
@@ -84,7 +84,7 @@ def _gather(site: Site, span: Span, known: Sequence[str]) -> None:
         raise Unreachable(site.state.source(site.name, "repairy").last_error)
 
 
-def _silent(site: Site) -> None:
+def silent(site: Site) -> None:
     """A silence that is only assumed is not enough for many bookings at once."""
     able = site.repairy.ability
     if site.observing or (able.silence_confirmed and not able.visible_create):

@@ -1,7 +1,8 @@
 """Accept: what a side shows after a write is folded into the link, journalled and said.
 
 The mapping journal learns of a create's reference and of every message before it is sent, and of what came of it, so
-that an older copy of the state sends nothing twice. A create may find a half that a reading made of the same booking meanwhile, or be answered with another's booking.
+that an older copy of the state sends nothing twice. A create may find a half that a reading made of the same booking
+meanwhile, or be answered with another's booking.
 """
 
 from __future__ import annotations
