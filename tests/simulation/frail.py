@@ -91,7 +91,8 @@ class FrailShop:
 
     def _writing(self, name: str, method: Any) -> Any:
         def write(*args: Any, **values: Any) -> Any:
-            self.machine.point(f"shop.{name}:before")
+            about = str(args[0]) if name != "create" else ""
+            self.machine.point(f"shop.{name}:before", about)
             fault = self._next("shop_unreachable", "shop_busy", "shop_lost_before", "shop_lost_after")
             if fault in ("shop_unreachable", "shop_busy"):
                 self.machine.struck(fault, during=name)
@@ -102,7 +103,7 @@ class FrailShop:
             self.watch(name, args)
             result = method(*args, **values)
             self.machine.say(f"shop {name}", key=result.key)
-            self.machine.point(f"shop.{name}:after")
+            self.machine.point(f"shop.{name}:after", result.key)
             if fault:
                 self.machine.struck(fault, during=name)
                 raise Unknown("the connection was lost while it stored the change")
@@ -124,7 +125,8 @@ class FrailWire:
     def _handle(self, request: httpx.Request) -> httpx.Response:
         machine, chance = self.machine, self.machine.chance
         path = request.url.raw_path.decode()
-        machine.point("api:before")
+        label, about = _called(request.method, path)
+        machine.point(f"{label}:before", about)
         machine.clock.sleep(chance.uniform(0.02, 0.4))
         answer = self.partner.handle(request.method, path, dict(request.headers), request.read())
         fault = self.partner.calls[-1].fault
@@ -132,7 +134,7 @@ class FrailWire:
         machine.say("api", call=f"{request.method} {path}", status=answer.status, fault=fault)
         if fault:
             machine.fired[fault] += 1
-        machine.point("api:after")
+        machine.point(f"{label}:after", about)
         return self._told(request, answer)
 
     def _looked_first(self, method: str, path: str, status: int) -> None:
@@ -172,6 +174,15 @@ class FrailWire:
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.shown[body["id"]] = body
             self.fresh |= {body["id"]} if method == "GET" else set()
+
+
+def _called(method: str, path: str) -> tuple[str, str]:
+    """The label of a call, and the booking that it is about: api.read, api.update, api.done …"""
+    steps = path.strip("/").split("/")
+    if steps[0] != "bookings":
+        return f"api.{steps[-1]}", ""
+    named = {"GET": "read", "PUT": "update"}.get(method) or (steps[2] if len(steps) > 2 else "create")
+    return f"api.{named}", steps[1] if len(steps) > 1 else ""
 
 
 class _Bytes(httpx.SyncByteStream):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -37,6 +38,16 @@ class SimClock:
         self._run += seconds
 
 
+@dataclass(eq=False)
+class Armed:
+    """What happens at the `left`-th point from now whose label begins so."""
+
+    label: str
+    left: int
+    kind: str
+    work: Callable[[str], None]
+
+
 class Machine:
     """Clock, chance, trace, and what is armed: a crash or an interruption after so many more points."""
 
@@ -46,7 +57,7 @@ class Machine:
         self.trace: list[str] = []
         self.fired: Counter[str] = Counter()  # fault kind -> how often it really happened
         self.points: Counter[str] = Counter()  # label -> how often it was passed
-        self._armed: list[tuple[int, str, Callable[[], None]]] = []
+        self._armed: list[Armed] = []
 
     def say(self, what: str, **facts: Any) -> None:
         told = " ".join(f"{name}={value}" for name, value in facts.items() if value not in (None, ""))
@@ -57,27 +68,29 @@ class Machine:
         self.fired[kind] += 1
         self.say(f"!! {kind}", **facts)
 
-    def point(self, label: str) -> None:
-        """A moment between two durable effects. What is armed may go off here."""
+    def point(self, label: str, about: str = "") -> None:
+        """A moment between two durable effects, `about` a shop key or Repairy id. What is armed may go off here."""
         self.points[label] += 1
         self.clock.sleep(0.001)
-        due = [one for one in self._armed if one[0] <= 1]
-        self._armed = [(left - 1, kind, work) for left, kind, work in self._armed if left > 1]
-        for _, kind, work in due:
-            self.struck(kind, at=label)
-            work()
+        for one in [one for one in self._armed if label.startswith(one.label)]:
+            one.left -= 1
+            if one.left <= 0 and one in self._armed:
+                self._armed.remove(one)
+                self.struck(one.kind, at=label)
+                one.work(about)
 
-    def crash_in(self, points: int) -> None:
-        self._armed.append((points, "crash", self._end))
+    def crash_at(self, label: str, times: int) -> None:
+        """The process ends when a point of this label (or its beginning) is passed so many times."""
+        self._armed.append(Armed(label, times, "crash", self._end))
 
-    def interrupt_in(self, points: int, work: Callable[[], None]) -> None:
-        """Somebody does something in the middle of a pass."""
-        self._armed.append((points, "edit_in_pass", work))
+    def interrupt_at(self, label: str, times: int, work: Callable[[str], None]) -> None:
+        """Somebody does something in the middle of a pass; they are told what it is about."""
+        self._armed.append(Armed(label, times, "edit_in_pass", work))
 
     def disarm(self) -> None:
         self._armed = []
 
-    def _end(self) -> None:
+    def _end(self, about: str) -> None:
         self._armed = []  # a dead process is not interrupted
         raise Crash
 

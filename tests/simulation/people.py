@@ -38,6 +38,7 @@ class Case:
     lines: set[str] = field(default_factory=set)  # notes that should stand
     gone_lines: set[str] = field(default_factory=set)
     reopened: int = 0
+    deleted: bool = False
 
     @property
     def email(self) -> str:
@@ -51,6 +52,11 @@ class People:
         self.world, self.chance = world, world.chance
         self.cases: list[Case] = []
         self._texts = 0
+        self.appends = world.setting.profile == "remarks"
+        self.by_day = world.setting.profile == "days"
+        self._notes_column = (
+            "(SELECT group_concat(text, char(10)) FROM remarks WHERE booking_id = b.id)" if self.appends else "b.notes"
+        )
 
     # What both sides show, straight from where it is kept
 
@@ -60,13 +66,17 @@ class People:
 
     def rows(self, case: Case) -> list[dict[str, Any]]:
         found = self.world.desk.execute(
-            "SELECT b.id, s.name, b.dropoff, b.pickup, b.work, b.notes, b.in_use, c.name, c.phone, v.plate FROM bookings b"
+            f"SELECT b.id, s.name, b.dropoff, b.pickup, b.work, {self._notes_column}, b.in_use, c.name, c.phone, v.plate FROM bookings b"
             " JOIN statuses s ON s.id = b.status_id JOIN customers c ON c.id = b.customer_id"
             " LEFT JOIN vehicles v ON v.id = b.vehicle_id WHERE c.email = ? ORDER BY b.id DESC",
             (case.email,),
         ).fetchall()
         names = ("id", "status", "time", "end", "service", "notes", "in_use", "name", "phone", "rego")
         return [{**dict(zip(names, one, strict=True)), "status": MEANS[one[1]]} for one in found]
+
+    def names(self, case: Case) -> set[str]:
+        """Shop keys and Repairy ids."""
+        return {str(row["id"]) for row in self.rows(case)} | {key for key, _ in self.bookings(case)}
 
     def bookings(self, case: Case) -> list[tuple[str, dict[str, Any]]]:
         """Newest last."""
@@ -76,14 +86,14 @@ class People:
         """What a side shows of a group, made comparable; None where it has no such booking."""
         if side == "shop":
             row = self.row(case)
-            return None if row is None else _plain(group, row[group])
+            return None if row is None else self._plain(group, row[group])
         found = self.bookings(case)
         wire = {"status": "status", "time": "bookingTime", "service": "productDescription", "notes": "jobNotes"}
         if not found:
             return None
         last = found[-1][1]
         held = {"phone": last["customer"]["phone"], "rego": last["car"]["rego"], "name": _whole(last)}
-        return _plain(group, held[group] if group in held else last[wire[group]])
+        return self._plain(group, held[group] if group in held else last[wire[group]])
 
     def agree(self, case: Case, group: str) -> bool:
         return bool(self.shown(case, "shop", group) == self.shown(case, "repairy", group))
@@ -93,7 +103,7 @@ class People:
         last = case.wishes.get(group)
         settled = last is None or self.agree(case, group) or self._alone(case)
         contested = not settled and last is not None and (last.contested or last.side != side)
-        case.wishes[group] = Wish(side, _plain(group, value), contested, (last.sides if last else set()) | {side})
+        case.wishes[group] = Wish(side, self._plain(group, value), contested, (last.sides if last else set()) | {side})
         self.world.machine.say(f"{side} {group}", case=case.number, value=value, contested=contested)
 
     def _alone(self, case: Case) -> bool:
@@ -114,6 +124,7 @@ class People:
             " VALUES (?, ?, (SELECT id FROM statuses WHERE name = 'Booked'), 'job', ?, ?, ?, ?, ?)",
             (customer, car, self._local(start), end and self._local(end), work := self._text(), note, self._now()),
         )
+        self._remark(case, note)
         self._born(case, "shop", {"status": "pending", "time": self._local(start), "service": work})
         return case
 
@@ -137,7 +148,25 @@ class People:
         self._set(case, "work = ?", text)
 
     def staff_notes(self, case: Case) -> None:
-        self._set(case, "notes = ?", self._edited(case, "shop"))
+        if self.appends:
+            self._remark(case, self._line(case))
+            self._set(case, "in_use = in_use")
+        else:
+            self._set(case, "notes = ?", self._edited(case, "shop"))
+
+    def _remark(self, case: Case, text: str | None) -> None:
+        row = self.row(case)
+        if row and text and self.appends:
+            self.world.machine.say("shop notes", case=case.number, added=text)
+            self.world.desk.execute("INSERT INTO remarks (booking_id, text) VALUES (?, ?)", (row["id"], text))
+
+    def staff_delete(self, case: Case) -> None:
+        """The row is gone; what that means, nobody says."""
+        row = self.row(case)
+        if row:
+            self.world.machine.say("shop deletes", case=case.number, key=row["id"])
+            case.deleted = True
+            self.world.desk.execute("DELETE FROM bookings WHERE id = ?", (row["id"],))
 
     def staff_phone(self, case: Case) -> None:
         self._texts += 1
@@ -204,7 +233,7 @@ class People:
 
     def _born(self, case: Case, side: str, values: dict[str, Any]) -> None:
         self.world.machine.say(f"{side} books", case=case.number, **values)
-        case.wishes = {group: Wish(side, _plain(group, value), sides={side}) for group, value in values.items()}
+        case.wishes = {group: Wish(side, self._plain(group, value), sides={side}) for group, value in values.items()}
 
     def _note(self, case: Case) -> str | None:
         if self.chance.random() < 0.4:
@@ -236,7 +265,8 @@ class People:
     def _slot(self) -> datetime:
         """A start from tomorrow on, in the workshop's hours, sometimes today's."""
         day = self.world.clock.now().astimezone(ZONE) + timedelta(days=self.chance.choice((0, 1, 1, 2, 3, 5, 9, 20)))
-        return day.replace(hour=self.chance.randint(7, 17), minute=self.chance.choice((0, 15, 30)), second=0, microsecond=0, fold=0)
+        hour = 2 if self.chance.random() < 0.06 else self.chance.randint(7, 17)  # at two the clocks are changed
+        return day.replace(hour=hour, minute=self.chance.choice((0, 15, 30)), second=0, microsecond=0, fold=self.chance.choice((0, 1)))
 
     def _phone(self, number: int) -> str:
         return self.chance.choice((f"0400 {number:06}", f"+61 400 {number:06}", f"0400{number:06}"))
@@ -253,20 +283,25 @@ class People:
         return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+    def _plain(self, group: str, value: Any) -> Any:
+        """A value as it can be compared across the two sides; the world's own rule, not the program's."""
+        if value is None:
+            return frozenset() if group == "notes" else None
+        if group == "time":
+            return self._clock_time(datetime.fromisoformat(value))
+        if group == "notes":
+            return frozenset(" ".join(line.split()) for line in value.splitlines() if line.strip())
+        if group == "phone":
+            digits = "".join(letter for letter in value if letter.isdigit())
+            return "0" + digits[2:] if digits.startswith("61") else digits
+        return " ".join(str(value).split())
+
+    def _clock_time(self, moment: datetime) -> str:
+        """As a clock on the workshop's wall shows it: all that a shop's naive times can say; or its day."""
+        aware = moment.replace(tzinfo=ZONE) if moment.tzinfo is None else moment
+        wall = aware.astimezone(UTC).astimezone(ZONE).replace(tzinfo=None, fold=0)
+        return wall.date().isoformat() if self.by_day else wall.isoformat(" ")
+
+
 def _whole(booking: dict[str, Any]) -> str:
     return " ".join(part for part in (booking["customer"]["firstName"], booking["customer"]["lastName"]) if part)
-
-
-def _plain(group: str, value: Any) -> Any:
-    """A value as it can be compared across the two sides; the world's own rule, not the program's."""
-    if value is None:
-        return frozenset() if group == "notes" else None
-    if group == "time":
-        moment = datetime.fromisoformat(value)
-        return (moment.replace(tzinfo=ZONE) if moment.tzinfo is None else moment).astimezone(UTC)
-    if group == "notes":
-        return frozenset(" ".join(line.split()) for line in value.splitlines() if line.strip())
-    if group == "phone":
-        digits = "".join(letter for letter in value if letter.isdigit())
-        return "0" + digits[2:] if digits.startswith("61") else digits
-    return " ".join(str(value).split())

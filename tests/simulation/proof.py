@@ -50,6 +50,8 @@ def _may_be_half(history: History, case: Case, in_shop: bool) -> bool:
     if not in_shop and case.repairy_id not in world.heard:
         return True  # nobody can know of it (documented: bookings cannot be listed)
     links = _links(history, case)
+    if case.deleted and any(link.state == "closed" for link in links):
+        return True  # over on the other side when the row went
     if in_shop and any(link.state == "skipped" and world.shop.shown.get(link.shop_key or "", set()) & {"done", "cancelled"} for link in links):
         return True  # over when first seen
     return any(one.scope in WHOLE for link in links for one in _standings(history, link))
@@ -63,7 +65,7 @@ def references_fit(history: History) -> Iterator[str]:
         for key, booking in history.people.bookings(case):
             reference = booking["externalId"]
             taken[reference or key] += 1
-            if reference and (row is None or reference.partition("~")[0] != f"{PREFIX}{row['id']}"):
+            if reference and not case.deleted and (row is None or reference.partition("~")[0] != f"{PREFIX}{row['id']}"):
                 yield f"case {case.number}: booking {key} is called {reference}, the row is {row and row['id']}"
     yield from (f"{reference} names {times} bookings" for reference, times in taken.items() if times > 1)
 
@@ -103,7 +105,7 @@ def no_lost_edit(history: History) -> Iterator[str]:
     """Where nobody else wished at the same time, the last value stands on both sides (7)."""
     for case in history.people.cases:
         for group, wish in case.wishes.items():
-            if wish.contested or _raced(history, case, group) or _explained(history, case, group):
+            if wish.contested or case.deleted or _raced(history, case, group) or _explained(history, case, group):
                 continue
             for side in ("shop", "repairy"):
                 now = history.people.shown(case, side, group)  # type: ignore[arg-type]

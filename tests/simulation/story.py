@@ -16,6 +16,21 @@ KINDS = API + WEBHOOK + SHOP_FAULTS + OURS  # each must really have fired over a
 QUIET = [300.0] * 10 + [1200.0] * 3 + [3700.0] * 3 + [30_000.0] * 5  # seconds between the passes of the end: about two days
 
 
+# Points at which the process may end: anywhere, or between an effect and the commit that knows of it.
+CRASHES = (
+    ("", 3), ("", 11), ("", 29), ("", 53), ("state.", 7), ("api.create:after", 1), ("api.update:after", 1), ("api.done:after", 1),
+    ("api.cancelled:after", 1), ("api.p", 2), ("api.read:after", 2), ("shop.change:after", 1), ("shop.create:after", 1),
+    ("shop.link:after", 1), ("state.intend:after", 1), ("state.finish:before", 1), ("state.finish:after", 1), ("state.join:after", 1),
+    ("state.add:after", 2), ("state.settle_event:before", 1), ("state.stand_all:after", 2), ("state.save_all:after", 3), ("journal:", 2),
+)  # fmt: skip
+# Points at which somebody edits the very booking that is worked on.
+MEETINGS = (
+    ("", 17), ("shop.change:before", 1), ("shop.change:after", 1), ("shop.create:after", 1), ("api.read:after", 2), ("api.read:after", 5),
+    ("api.update:before", 1), ("api.update:after", 1), ("api.create:after", 1), ("api.done:before", 1), ("state.intend:after", 1),
+    ("shop.changed:before", 2), ("state.finish:after", 1),
+)  # fmt: skip
+
+
 @dataclass
 class History:
     """One seed's story, told."""
@@ -71,12 +86,25 @@ class History:
             if both:
                 chance.choice(both)()
 
+    def edit_there(self, about: str) -> None:
+        """Somebody edits the booking of this shop key or Repairy id, or whichever."""
+        people = self.people
+        found = [case for case in people.cases if not case.baseline and about and about in people.names(case)]
+        if not found:
+            self.edit()
+            return
+        choices = [*self._by_staff(found[0]), *self._by_customer(found[0])]
+        if choices:
+            self.chance.choice(choices)()
+
     def _by_staff(self, case: Case) -> list[Callable[[], object]]:
         people, row = self.people, self.people.row(case)
         if row is None:
             return []
         steps = [lambda status=status: people.staff_status(case, status) for status in NEXT[row["status"]]]
         work = [lambda: people.staff_move(case), lambda: people.staff_work(case), lambda: people.staff_notes(case)]
+        if self.chance.random() < 0.02:
+            return [lambda: people.staff_delete(case)]
         rest = [*work, lambda: people.staff_phone(case)] if row["status"] in ("pending", "processing") else work[1:]
         return [*steps, *rest]
 
@@ -109,9 +137,9 @@ class History:
     def _ours(self, kind: str) -> None:
         chance, world = self.chance, self.world
         if kind == "crash":
-            world.machine.crash_in(chance.randint(1, 60))
+            world.machine.crash_at(*chance.choice(CRASHES))
         elif kind == "edit_in_pass":
-            world.machine.interrupt_in(chance.randint(1, 60), self.edit)
+            world.machine.interrupt_at(*chance.choice(MEETINGS), self.edit_there)
         elif kind == "state_full":
             world.state.full = chance.choice((1, 1, 2, 5))
         elif kind == "row_locked":

@@ -48,7 +48,9 @@ CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL, phone TEXT, 
 CREATE TABLE vehicles (id INTEGER PRIMARY KEY, customer_id INTEGER, plate TEXT, make TEXT);
 CREATE TABLE bookings (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, vehicle_id INTEGER, status_id INTEGER NOT NULL,
   kind TEXT NOT NULL, dropoff TEXT, pickup TEXT, work TEXT, notes TEXT, online_ref TEXT UNIQUE, in_use INTEGER, modified TEXT);
+CREATE TABLE remarks (id INTEGER PRIMARY KEY, booking_id INTEGER, text TEXT);
 """
+_REMARKS = "(SELECT group_concat(text, char(10)) FROM (SELECT text FROM remarks WHERE booking_id = b.id ORDER BY id)) AS job_notes"
 _serial = count()
 
 
@@ -78,7 +80,25 @@ def _mute() -> dict[str, Any]:
     return {**DEMO, "status": {**DEMO["status"], "write": words}}
 
 
-PROFILES = {"demo": lambda: DEMO, "plain": _plain, "mute": _mute}
+def _remarks() -> dict[str, Any]:
+    """A shop that keeps notes as rows of their own, which can only be added."""
+    write = {name: text for name, text in DEMO["write"].items() if name != "set_notes"}
+    add = "INSERT INTO remarks (booking_id, text) SELECT {}, :{} WHERE :{} IS NOT NULL"
+    write["add_note"] = [add.format(":key", "note", "note"), "UPDATE bookings SET modified = :now WHERE id = :key"]
+    write["create"] = [*write["create"], {"set": "remark", "insert": add.format(":key", "job_notes", "job_notes")}]
+    select = DEMO["booking"]["select"].replace("b.notes AS job_notes", _REMARKS)
+    return {**DEMO, "limits": {}, "booking": {"select": select}, "write": write}
+
+
+def _days() -> dict[str, Any]:
+    """A shop that keeps days only."""
+    select = DEMO["booking"]["select"].replace("b.dropoff AS starts_at, b.pickup AS ends_at,", "date(b.dropoff) AS date,")
+    write = {**DEMO["write"], "reschedule": "UPDATE bookings SET dropoff = :date || ' 00:00:00', modified = :now WHERE id = :key"}
+    last = {"set": "key", "insert": DEMO["write"]["create"][2]["insert"].replace(":starts_at, :ends_at", ":date || ' 00:00:00', NULL")}
+    return {**DEMO, "booking": {"select": select}, "write": {**write, "create": [*DEMO["write"]["create"][:2], last]}}
+
+
+PROFILES = {"demo": lambda: DEMO, "plain": _plain, "mute": _mute, "remarks": _remarks, "days": _days}
 
 
 @cache
@@ -280,7 +300,7 @@ class World:
 
 
 def _drawn(chance: Random) -> Setting:
-    kind = chance.choice(("demo", "demo", "plain", "mute"))
+    kind = chance.choice(("demo", "demo", "plain", "mute", "remarks", "days"))
     visible = chance.choice((VISIBLE, VISIBLE, frozenset({"moved", "cancelled"}), frozenset()))
     policy = dict(POLICY)
     if chance.random() < 0.4:
