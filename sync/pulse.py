@@ -66,6 +66,12 @@ class Pulse:
             return all(beat.problem == "" for beat in self._beats.values())
 
     @property
+    def passes(self) -> dict[str, int]:
+        """How many passes each workshop has ended, good and bad."""
+        with self._lock:
+            return {name: beat.ended for name, beat in self._beats.items()}
+
+    @property
     def overruns(self) -> dict[str, int]:
         with self._lock:
             return {name: beat.overruns for name, beat in self._beats.items()}

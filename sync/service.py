@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 
 import httpx
 from starlette.applications import Starlette
 
 from sync.daemon import Daemon
+from sync.errors import Unreachable
 from sync.notify import Notify
 from sync.ports import Event
 from sync.repairy.webhook import verify
 from sync.settings import Settings, Workshop
-from sync.web import health, webhooks
+from sync.web import health, metrics, webhooks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
 
@@ -36,23 +36,33 @@ def serve(app: App, workshops: Sequence[Workshop]) -> int:
             notify=Notify(os.environ),
             heartbeat=partial(_heartbeat, settings.alerts.heartbeat_url),
         )
-        daemon.listeners += [_health(app, daemon, bridges), *_webhooks(app, daemon, workshops)]
+        intake = webhooks.Intake(app.clock)
+        daemon.listeners += [_inside(app, daemon, bridges, intake), *_webhooks(app, daemon, intake)]
         return daemon.run()
 
 
 def _heartbeat(url: str) -> None:
-    """Tell whoever watches that a good pass ended; a watcher that is down is no fault of ours."""
-    if url:
-        with suppress(httpx.HTTPError):
-            httpx.get(url, timeout=5, trust_env=False)
+    """Tell whoever watches that a good pass ended. Raises Unreachable, which the daemon tells once."""
+    if not url:
+        return
+    try:
+        answer = httpx.get(url, timeout=5, trust_env=False)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unreachable(f"alerts.heartbeat_url does not answer ({type(error).__name__})") from None
+    if not answer.is_success:
+        raise Unreachable(f"alerts.heartbeat_url answers HTTP {answer.status_code}: see whether the address is still right")
 
 
-def _health(app: App, daemon: Daemon, bridges: Sequence[Bridge]) -> Listener:
+def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhooks.Intake) -> Listener:
+    """What is served on [web]."""
     checks = {"state": app.state.ready} | {f"lease of {bridge.name}": bridge.renew for bridge in bridges}
-    return Listener(Starlette(routes=health.routes(daemon.pulse, checks)), str(app.settings.web.listen))
+    names = tuple(bridge.name for bridge in bridges)
+    counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls)
+    routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted)]
+    return Listener(Starlette(routes=routes), str(app.settings.web.listen))
 
 
-def _webhooks(app: App, daemon: Daemon, workshops: Sequence[Workshop]) -> list[Listener]:
+def _webhooks(app: App, daemon: Daemon, intake: webhooks.Intake) -> list[Listener]:
     """The endpoint, where the owner has entered its address at Repairy."""
     settings: Settings = app.settings
     if not settings.webhooks.public_url:
@@ -63,7 +73,6 @@ def _webhooks(app: App, daemon: Daemon, workshops: Sequence[Workshop]) -> list[L
     def checked(method: str, path: str, headers, body: bytes) -> Event:  # type: ignore[no-untyped-def]
         return verify(app.contract, secrets, method, path, headers, body, app.clock.now())
 
-    ids = {workshop.id: workshop.name for workshop in workshops}
-    intake = webhooks.Intake(app.clock)
+    ids = {one.id: one.name for one in settings.workshops}  # all: what another process works for waits in the state
     endpoint = webhooks.app(checked, app.state.add_event, ids, daemon.wake, intake)
     return [Listener(endpoint, str(settings.webhooks.listen))]

@@ -1,7 +1,8 @@
 """The state store: every statement on the state database by name, each one transaction.
 
 The statements stand beside their tables: `links`, `intents` (the journal), `standings` (table `hold`), `inbox`
-(webhook events), `desk` (sources, desk, decisions, runs), `upkeep` (forgetting). Here: opening, closing, copying.
+(webhook events), `desk` (sources, desk, decisions, runs), `upkeep` (forgetting), `figures` (counts). Here: opening, closing,
+copying.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from sync.errors import Unreachable
 from sync.ports import Clock
 from sync.state import tables
 from sync.state.database import Database, Fence, sqlite_file
-from sync.state.upkeep import Upkeep
+from sync.state.figures import Figures
 
 
-class StateStore(Upkeep):
+class StateStore(Figures):
     """What the program remembers, at `url`; `sqlite://` is an empty one in memory. Safe to use from any thread.
 
     Everything may raise Unreachable; every write, LeaseLost where `workshop_lease` (also `fence`) is given and was lost.
@@ -29,7 +30,7 @@ class StateStore(Upkeep):
     def under(self, lease: Fence) -> StateStore:
         """This store for the lease's holder: the same connections, its own fence."""
         other = StateStore.__new__(StateStore)
-        Upkeep.__init__(other, self.database, self.clock, lease)
+        Figures.__init__(other, self.database, self.clock, lease)
         return other
 
     def ready(self) -> None:
