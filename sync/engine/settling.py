@@ -107,11 +107,12 @@ def _not_made(site: Site, intent: Intent, link: Link, failure: SyncError) -> boo
 
 def _find(site: Site, intent: Intent, link: Link, action: Action) -> bool:
     """A row that an interrupted insert may have made: the one that says so, or the one new row that agrees in two of three."""
-    row = site.shop.remembered(names(link))
+    known = set(intent.context.get("keys", ()))
+    row = _met(site, link, known) or site.shop.remembered(names(link))
     if row is not None:
         accept(site, link, action, intent, row)
         return True
-    known, rows = set(intent.context.get("keys", ())), site.shop.candidates(intent.after)
+    rows = site.shop.candidates(intent.after)
     links = site.state.by_shop_keys(site.name, [one.key for one in rows])
     new = [one for one in rows if one.key not in known and not any(half.repairy_id for half in links.get(one.key, []))]
     if len(new) == 1:
@@ -122,3 +123,10 @@ def _find(site: Site, intent: Intent, link: Link, action: Action) -> bool:
         site.state.finish(intent, "unknown", why, link, choice={**link.choice, "identity": why}, due_at=site.stamp())
         return True
     return _still_old(site, intent, link, action, None)
+
+
+def _met(site: Site, link: Link, known: set[str]) -> Sighting | None:
+    """The new row that pairing brought to this link while the insert was unsettled: it began as what was sent."""
+    if link.shop_key is None or link.shop_key in known:
+        return None
+    return site.shop.read({link.shop_key}).get(link.shop_key)
