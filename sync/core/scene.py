@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
 from sync.core.action import Action, Rules, memory
@@ -71,7 +71,10 @@ class Scene:
         ]
 
     def was_refused(self, action: Action) -> bool:
-        return self.link.refused.get(memory(action)) == action.signature
+        """Whether the side would not take this value. A refused start stops its end too, which would move along each time."""
+        start = {name: value for name, value in action.fields.items() if name == "starts_at"}
+        alone = replace(action, fields=start) if start else action
+        return self.link.refused.get(memory(action)) in (action.signature, alone.signature)
 
 
 def visible_kinds(able: Ability, fields: Fields) -> frozenset[str]:
