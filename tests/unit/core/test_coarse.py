@@ -356,3 +356,50 @@ def test_what_the_profile_cannot_write_is_noted() -> None:
     world = linked(booking(), booking(description="Brakes"), booking(), shop=able)
     world.quiet()
     assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+
+
+def test_a_note_that_took_says_nothing_of_the_time_sent_with_it() -> None:
+    """One write to the shop, notes appended; the time stands as it did."""
+    habits = {"shop": deaf("starts_at"), "repairy": plain}
+    world = linked(booking(), booking(), booking(), shop=replace(SHOP, append_notes=True), habits=habits)
+    world.edit("repairy", job_notes="keys at the desk\nblue car", starts_at="2026-03-11T22:00:00Z", ends_at=None)
+    world.quiet()
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "time")]
+    assert (world.holds["repairy"] or {})["starts_at"] == "2026-03-11T22:00:00Z"
+
+
+# -- what never agreed
+
+
+def test_a_status_that_a_new_row_already_has_is_the_shops_edit() -> None:
+    """A row begins as pending; one that shows another status was taken up meanwhile."""
+    busy: Habit = lambda field, value: "processing" if field == "status" else value  # noqa: E731
+    world = half("repairy", booking(), habits={"shop": busy, "repairy": plain})
+    world.quiet()
+    assert (world.holds["repairy"] or {})["status"] == "processing"
+
+
+def test_the_policy_decides_a_clash_and_what_one_side_lacks_is_filled() -> None:
+    mine, theirs = booking(description="Brakes", service_code=None), booking(description="Tyres", service_code="TYR-1")
+    world = linked(mine, theirs, None, rules=rules("shop"))
+    world.quiet()
+    for side in ("shop", "repairy"):
+        held = world.holds[side] or {}  # type: ignore[index]
+        assert (held["description"], held["service_code"]) == ("Brakes", "TYR-1")
+
+
+def test_each_side_fills_what_the_other_lacks_without_a_clash() -> None:
+    mine, theirs = booking(description="Brakes", service_code=None), booking(description=None, service_code="BRK-1")
+    world = linked(mine, theirs, None, rules=rules("hold"))
+    world.quiet()
+    assert {action.side for action in world.sent} == {"shop", "repairy"}
+    assert not world.decide().stands
+
+
+def test_a_side_that_changed_alone_sends_its_own_edits_only() -> None:
+    """A difference that a person accepted earlier is not touched by the next edit."""
+    mine, theirs = booking(service_code="A"), booking(service_code="B")
+    world = linked(mine, theirs, (mine, theirs))
+    world.edit("shop", description="Brakes")
+    world.quiet()
+    assert [dict(action.fields) for action in world.sent] == [{"description": "Brakes"}]

@@ -195,7 +195,7 @@ def run(seeds: range, check: Callable[[int], None] = history) -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_bookings_edited_at_random_come_to_rest(part: int) -> None:
-    run(range(part * 100, part * 100 + 100))
+    run(range(part * 60, part * 60 + 60))
 
 
 @pytest.mark.soak
