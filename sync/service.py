@@ -15,7 +15,7 @@ from sync.notify import Notify
 from sync.ports import Event
 from sync.repairy.webhook import verify
 from sync.settings import Settings, Workshop
-from sync.web import health, metrics, webhooks
+from sync.web import health, metrics, page, webhooks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
 
@@ -58,7 +58,8 @@ def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhook
     checks = {"state": app.state.ready} | {f"lease of {bridge.name}": bridge.renew for bridge in bridges}
     names = tuple(bridge.name for bridge in bridges)
     counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls)
-    routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted)]
+    shown = page.routes(app, [bridge.engine.site for bridge in bridges], daemon.wake)
+    routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted), *shown]
     return Listener(Starlette(routes=routes), str(app.settings.web.listen))
 
 

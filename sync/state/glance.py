@@ -63,6 +63,15 @@ class Glance(Statements):
         known = _LINK.c.repairy_id.is_not(None)
         return self._backlog(_LINK.c.poll_at, _LINK.c.workshop == workshop, _LINK.c.poll_at <= stamp(now), known)
 
+    def last_writes(self, workshop: str) -> dict[str, datetime]:
+        """Side -> when a write to it last took."""
+        c = _INTENT.c
+        query = (
+            sa.select(c.side, sa.func.max(c.finished_at)).where(c.workshop == workshop, c.outcome == "accepted").group_by(c.side)
+        )
+        with self._reading() as connection:
+            return dict(connection.execute(query).all())
+
     def counts(self, workshop: str) -> dict[str, int]:
         """Kind of what stands open (waiting, noted, held, plan) -> how many."""
         wanted = (_HOLD.c.workshop == workshop, _HOLD.c.closed_at.is_(None))

@@ -85,30 +85,29 @@ def workshop_now(site: Site, glance: Glance) -> WorkshopNow:
     desk, kinds, now = site.state.desk(site.name), glance.counts(site.name), site.now()
     held = kinds.get("held", 0) + kinds.get("plan", 0)
     started = any(site.state.source(site.name, side).last_attempt for side in ("shop", "repairy"))
-    sides = (_shop(site), _repairy(site, glance))
+    sides = (_shop(site, glance), _repairy(site, glance))
     due = glance.due(site.name, now)
     waiting, noted = kinds.get("waiting", 0), kinds.get("noted", 0)
     return WorkshopNow(site.name, site.rules.mode, desk.paused, sides, due, waiting, noted, held, started)
 
 
-def _shop(site: Site) -> SideNow:
+def _shop(site: Site, glance: Glance) -> SideNow:
     """Its lag is the age of what is known of it."""
     good = site.state.source(site.name, "shop").last_good
-    return _side(site, "shop", site.now() - good if good else timedelta(), 0)
+    return _side(site, glance, "shop", site.now() - good if good else timedelta(), 0)
 
 
 def _repairy(site: Site, glance: Glance) -> SideNow:
     """Its lag is how late the most overdue reading is: of an event, or of a booking whose turn it is."""
     events, overdue, now = site.state.events(site.name, parked=False), glance.overdue(site.name, site.now()), site.now()
     oldest = min([one.received_at for one in events] + ([overdue.oldest] if overdue.oldest else []), default=now)
-    return _side(site, "repairy", now - oldest, len(events) + overdue.count)
+    return _side(site, glance, "repairy", now - oldest, len(events) + overdue.count)
 
 
-def _side(site: Site, side: Side, lag: timedelta, to_read: int) -> SideNow:
-    source, written = site.state.source(site.name, side), site.state.desk(site.name).last_write.get(side)
+def _side(site: Site, glance: Glance, side: Side, lag: timedelta, to_read: int) -> SideNow:
+    source, written = site.state.source(site.name, side), glance.last_writes(site.name).get(side)
     unsettled = sum(intent.side == side for intent in site.state.open_intents(site.name))
-    when = parse(written) if written else None
-    return SideNow(side, source.last_good, when, max(lag, timedelta()), to_read, unsettled, source.last_error)
+    return SideNow(side, source.last_good, written, max(lag, timedelta()), to_read, unsettled, source.last_error)
 
 
 # -- the sentence on top
