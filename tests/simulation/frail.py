@@ -81,7 +81,9 @@ class FrailShop:
             result = method(*args)
             if isinstance(result, Reading) and len(result.rows) > 1 and self._next("shop_partial"):
                 self.machine.struck("shop_partial", during=name)
-                result = replace(result, rows=[row for row in result.rows if self.machine.chance.random() < 0.6] or result.rows[:1])
+                result = replace(
+                    result, rows=[row for row in result.rows if self.machine.chance.random() < 0.6] or result.rows[:1]
+                )
             rows = result.rows if isinstance(result, Reading) else result.values() if name == "read" else ()
             for row in rows:
                 self.shown.setdefault(row.key, set()).add(str(row.fields.get("status")))
@@ -150,7 +152,9 @@ class FrailWire:
         if answer.refused:
             raise chance.choice((httpx.ConnectError, httpx.ConnectTimeout))("refused", request=request)
         if answer.drop:
-            raise self._lost(chance.choice((httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)), request)
+            raise self._lost(
+                chance.choice((httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError, httpx.WriteError)), request
+            )
         if answer.delay >= self.timeout and not answer.drip:
             raise self._lost(httpx.ReadTimeout, request)
         if not answer.cut and answer.delay < self.timeout:

@@ -9,11 +9,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.simulation.world import WORKSHOP, ZONE, World
+from tests.simulation.world import NAME, WORKSHOP, ZONE, World
 
 WORD = {"pending": "Booked", "processing": "In progress", "done": "Finished", "cancelled": "Cancelled"}
 MEANS = {word: status for status, word in WORD.items()}
-NEXT = {"pending": ("processing", "cancelled", "done"), "processing": ("done", "pending", "cancelled"), "done": ("processing",), "cancelled": ("pending",)}
+NEXT = {
+    "pending": ("processing", "cancelled", "done"),
+    "processing": ("done", "pending", "cancelled"),
+    "done": ("processing",),
+    "cancelled": ("pending",),
+}
 
 
 @dataclass
@@ -66,7 +71,8 @@ class People:
 
     def rows(self, case: Case) -> list[dict[str, Any]]:
         found = self.world.desk.execute(
-            f"SELECT b.id, s.name, b.dropoff, b.pickup, b.work, {self._notes_column}, b.in_use, c.name, c.phone, v.plate FROM bookings b"
+            f"SELECT b.id, s.name, b.dropoff, b.pickup, b.work, {self._notes_column}, b.in_use,"
+            " c.name, c.phone, v.plate FROM bookings b"
             " JOIN statuses s ON s.id = b.status_id JOIN customers c ON c.id = b.customer_id"
             " LEFT JOIN vehicles v ON v.id = b.vehicle_id WHERE c.email = ? ORDER BY b.id DESC",
             (case.email,),
@@ -101,10 +107,18 @@ class People:
     def _wish(self, case: Case, side: str, group: str, value: Any) -> None:
         """To be called before the edit. Two wishes from different sides, of which the first had not arrived, contend."""
         last = case.wishes.get(group)
-        settled = last is None or self.agree(case, group) or self._alone(case)
+        settled = last is None or (self.agree(case, group) and not self._in_flight(case)) or self._alone(case)
         contested = not settled and last is not None and (last.contested or last.side != side)
         case.wishes[group] = Wish(side, self._plain(group, value), contested, (last.sides if last else set()) | {side})
         self.world.machine.say(f"{side} {group}", case=case.number, value=value, contested=contested)
+
+    def _in_flight(self, case: Case) -> bool:
+        """A change is on its way that nobody has heard of again: whoever edits now may be before it or after it.
+
+        Not so a create: every booking begins as what was sent, so that an edit of it is always later."""
+        state, names = self.world.state.store, self.names(case)
+        links = [state.link(one.link_id) for one in state.open_intents(NAME) if one.kind != "create"]
+        return any({link.shop_key, link.repairy_id} & names for link in links)
 
     def _alone(self, case: Case) -> bool:
         return self.row(case) is None or not self.bookings(case)
@@ -115,7 +129,10 @@ class People:
         case, desk, number = Case(len(self.cases), "shop", baseline), self.world.desk, len(self.cases)
         self.cases.append(case)
         start = self._slot()
-        customer = desk.execute("INSERT INTO customers (name, phone, email) VALUES (?, ?, ?)", (f"Customer N{number}", self._phone(number), case.email)).lastrowid
+        customer = desk.execute(
+            "INSERT INTO customers (name, phone, email) VALUES (?, ?, ?)",
+            (f"Customer N{number}", self._phone(number), case.email),
+        ).lastrowid
         car = desk.execute("INSERT INTO vehicles (customer_id, plate) VALUES (?, ?)", (customer, f"AAA{number:03}")).lastrowid
         note = self._note(case)
         end = self.chance.choice((None, start + timedelta(hours=8)))
@@ -266,7 +283,9 @@ class People:
         """A start from tomorrow on, in the workshop's hours, sometimes today's."""
         day = self.world.clock.now().astimezone(ZONE) + timedelta(days=self.chance.choice((0, 1, 1, 2, 3, 5, 9, 20)))
         hour = 2 if self.chance.random() < 0.06 else self.chance.randint(7, 17)  # at two the clocks are changed
-        return day.replace(hour=hour, minute=self.chance.choice((0, 15, 30)), second=0, microsecond=0, fold=self.chance.choice((0, 1)))
+        return day.replace(
+            hour=hour, minute=self.chance.choice((0, 15, 30)), second=0, microsecond=0, fold=self.chance.choice((0, 1))
+        )
 
     def _phone(self, number: int) -> str:
         return self.chance.choice((f"0400 {number:06}", f"+61 400 {number:06}", f"0400{number:06}"))
@@ -281,7 +300,6 @@ class People:
     @staticmethod
     def _utc(moment: datetime) -> str:
         return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
 
     def _plain(self, group: str, value: Any) -> Any:
         """A value as it can be compared across the two sides; the world's own rule, not the program's."""

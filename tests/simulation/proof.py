@@ -52,7 +52,9 @@ def _may_be_half(history: History, case: Case, in_shop: bool) -> bool:
     links = _links(history, case)
     if case.deleted and any(link.state == "closed" for link in links):
         return True  # over on the other side when the row went
-    if in_shop and any(link.state == "skipped" and world.shop.shown.get(link.shop_key or "", set()) & {"done", "cancelled"} for link in links):
+    if in_shop and any(
+        link.state == "skipped" and world.shop.shown.get(link.shop_key or "", set()) & {"done", "cancelled"} for link in links
+    ):
         return True  # over when first seen
     return any(one.scope in WHOLE for link in links for one in _standings(history, link))
 
@@ -96,9 +98,11 @@ def _pictures_true(history: History, link: Link) -> bool:
     shop = world.store.read({link.shop_key}).get(link.shop_key) if link.shop_key else None
     booking = world.partner.bookings.get(link.repairy_id or "")
     same_row = shop is None or dict(shop.fields) == dict(link.shop or {})
-    return same_row and (booking is None or (booking["jobNotes"], booking["status"], booking["productDescription"]) == tuple(
-        (link.repairy or {}).get(name) for name in ("job_notes", "status", "description")
-    ))
+    return same_row and (
+        booking is None
+        or (booking["jobNotes"], booking["status"], booking["productDescription"])
+        == tuple((link.repairy or {}).get(name) for name in ("job_notes", "status", "description"))
+    )
 
 
 def no_lost_edit(history: History) -> Iterator[str]:
@@ -109,15 +113,22 @@ def no_lost_edit(history: History) -> Iterator[str]:
                 continue
             for side in ("shop", "repairy"):
                 now = history.people.shown(case, side, group)  # type: ignore[arg-type]
-                if now is not None and now != wish.value and not (case.reopened and group == "status"):
-                    if side == wish.side or not (case.baseline or _half(history, case)):
-                        yield f"case {case.number}: {wish.side} last set {group} to {wish.value!r}; {side} shows {now!r}"
+                if now in (None, wish.value) or (case.reopened and group == "status"):
+                    continue
+                if side == wish.side or not (case.baseline or _half(history, case)):
+                    yield f"case {case.number}: {wish.side} last set {group} to {wish.value!r}; {side} shows {now!r}"
 
 
 def no_lost_line(history: History) -> Iterator[str]:
     """Every line of notes that anybody added stands on both sides, unless somebody took it out (7)."""
     for case in history.people.cases:
-        if case.baseline or _half(history, case) or _raced(history, case, "notes") or _explained(history, case, "notes") or case.reopened:
+        if (
+            case.baseline
+            or _half(history, case)
+            or _raced(history, case, "notes")
+            or _explained(history, case, "notes")
+            or case.reopened
+        ):
             continue
         if history.world.setting.policy["notes"] != "merge":
             continue
@@ -141,7 +152,11 @@ def at_most_one_message(history: History) -> Iterator[str]:
     causes = Counter((one.booking_id, one.kind) for one in world.partner.messages if one.by == "api" and one.kind != "moved")
     yield from (f"{kind} of {key} messaged {times} times" for (key, kind), times in causes.items() if times > 1)
     steps = Counter((one.booking_id, one.body["status"]) for one in world.effects if one.operation == "set_status")
-    yield from (f"{key} was made {status} {times} times" for (key, status), times in steps.items() if times > 1 and status in ("done", "cancelled"))
+    yield from (
+        f"{key} was made {status} {times} times"
+        for (key, status), times in steps.items()
+        if times > 1 and status in ("done", "cancelled")
+    )
     allowed = world.setting.visible
     for (key, kind), _ in causes.items():
         if kind not in allowed:

@@ -18,15 +18,21 @@ QUIET = [300.0] * 10 + [1200.0] * 3 + [3700.0] * 3 + [30_000.0] * 5  # seconds b
 
 # Points at which the process may end: anywhere, or between an effect and the commit that knows of it.
 CRASHES = (
-    ("", 3), ("", 11), ("", 29), ("", 53), ("state.", 7), ("api.create:after", 1), ("api.update:after", 1), ("api.done:after", 1),
-    ("api.cancelled:after", 1), ("api.p", 2), ("api.read:after", 2), ("shop.change:after", 1), ("shop.create:after", 1),
-    ("shop.link:after", 1), ("state.intend:after", 1), ("state.finish:before", 1), ("state.finish:after", 1), ("state.join:after", 1),
-    ("state.add:after", 2), ("state.settle_event:before", 1), ("state.stand_all:after", 2), ("state.save_all:after", 3), ("journal:", 2),
+    ("", 3), ("", 11), ("", 29), ("", 53),
+    ("state.", 7), ("api.create:after", 1), ("api.update:after", 1), ("api.done:after", 1),
+    ("api.cancelled:after", 1), ("api.p", 2),
+    ("api.read:after", 2), ("shop.change:after", 1), ("shop.create:after", 1),
+    ("shop.link:after", 1), ("state.intend:after", 1),
+    ("state.finish:before", 1), ("state.finish:after", 1), ("state.join:after", 1),
+    ("state.add:after", 2), ("state.settle_event:before", 1),
+    ("state.stand_all:after", 2), ("state.save_all:after", 3), ("journal:", 2),
 )  # fmt: skip
 # Points at which somebody edits the very booking that is worked on.
 MEETINGS = (
-    ("", 17), ("shop.change:before", 1), ("shop.change:after", 1), ("shop.create:after", 1), ("api.read:after", 2), ("api.read:after", 5),
-    ("api.update:before", 1), ("api.update:after", 1), ("api.create:after", 1), ("api.done:before", 1), ("state.intend:after", 1),
+    ("", 17), ("shop.change:before", 1), ("shop.change:after", 1),
+    ("shop.create:after", 1), ("api.read:after", 2), ("api.read:after", 5),
+    ("api.update:before", 1), ("api.update:after", 1),
+    ("api.create:after", 1), ("api.done:before", 1), ("state.intend:after", 1),
     ("shop.changed:before", 2), ("state.finish:after", 1),
 )  # fmt: skip
 

@@ -103,7 +103,9 @@ def test_a_seed_tells_the_same_story_twice(seed: int) -> None:
     code = f"from tests.simulation.story import History; print(History({seed}).run().world.machine.digest())"
 
     digests = {
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": hashes}).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": hashes}
+        ).stdout
         for hashes in ("1", "2")
     }
 

@@ -50,7 +50,9 @@ CREATE TABLE bookings (id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL, veh
   kind TEXT NOT NULL, dropoff TEXT, pickup TEXT, work TEXT, notes TEXT, online_ref TEXT UNIQUE, in_use INTEGER, modified TEXT);
 CREATE TABLE remarks (id INTEGER PRIMARY KEY, booking_id INTEGER, text TEXT);
 """
-_REMARKS = "(SELECT group_concat(text, char(10)) FROM (SELECT text FROM remarks WHERE booking_id = b.id ORDER BY id)) AS job_notes"
+_REMARKS = (
+    "(SELECT group_concat(text, char(10)) FROM (SELECT text FROM remarks WHERE booking_id = b.id ORDER BY id)) AS job_notes"
+)
 _serial = count()
 
 
@@ -94,7 +96,10 @@ def _days() -> dict[str, Any]:
     """A shop that keeps days only."""
     select = DEMO["booking"]["select"].replace("b.dropoff AS starts_at, b.pickup AS ends_at,", "date(b.dropoff) AS date,")
     write = {**DEMO["write"], "reschedule": "UPDATE bookings SET dropoff = :date || ' 00:00:00', modified = :now WHERE id = :key"}
-    last = {"set": "key", "insert": DEMO["write"]["create"][2]["insert"].replace(":starts_at, :ends_at", ":date || ' 00:00:00', NULL")}
+    last = {
+        "set": "key",
+        "insert": DEMO["write"]["create"][2]["insert"].replace(":starts_at, :ends_at", ":date || ' 00:00:00', NULL"),
+    }
     return {**DEMO, "booking": {"select": select}, "write": {**write, "create": [*DEMO["write"]["create"][:2], last]}}
 
 
@@ -159,7 +164,9 @@ class World:
         self.seed, self.wrong = seed, list[str]()
         self.machine = machine = Machine(seed, datetime.fromisoformat(self.setting.start).replace(tzinfo=ZONE))
         self.clock, self.chance = machine.clock, machine.chance
-        self.partner = Partner(contract(), self.clock, webhook=Webhook("https://example.com/webhooks/repairy", WEBHOOK_SECRET), seed=seed)
+        self.partner = Partner(
+            contract(), self.clock, webhook=Webhook("https://example.com/webhooks/repairy", WEBHOOK_SECRET), seed=seed
+        )
         self.effects: list[Effect] = []
         self.raced: set[tuple[str, str]] = set()  # booking and wire field that somebody changed while our write was on its way
         self.heard: set[str] = set()  # bookings that an event told us of
@@ -304,5 +311,9 @@ def _drawn(chance: Random) -> Setting:
     visible = chance.choice((VISIBLE, VISIBLE, frozenset({"moved", "cancelled"}), frozenset()))
     policy = dict(POLICY)
     if chance.random() < 0.4:
-        policy |= {"status": chance.choice(("shop", "repairy", "hold")), "time": chance.choice(("shop", "repairy")), "service": chance.choice(("repairy", "hold"))}
+        policy |= {
+            "status": chance.choice(("shop", "repairy", "hold")),
+            "time": chance.choice(("shop", "repairy")),
+            "service": chance.choice(("repairy", "hold")),
+        }
     return Setting(kind, visible, policy, chance.choice(STARTS))
