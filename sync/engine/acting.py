@@ -48,8 +48,8 @@ def _act_on(site: Site, link: Link, actions: Sequence[Action]) -> list[Done]:
     for action in actions:
         if site.stopping():
             break
-        if (wait := _must_wait(site, action)) is not None:
-            site.state.save(link, due_at=site.stamp(timedelta(minutes=1)))
+        if (wait := _must_wait(site, link, action)) is not None:
+            site.state.save(link, due_at=wait.until)
             site.state.stand(site.name, link.id, [site.standing(link.id, wait)], kinds={"waiting"})
             done.append(Done(link, action, None))
             break
@@ -63,8 +63,8 @@ def _act_on(site: Site, link: Link, actions: Sequence[Action]) -> list[Done]:
     return done
 
 
-def _must_wait(site: Site, action: Action) -> Stand | None:
-    """The owner's switch and the hourly cap, read before each call."""
+def _must_wait(site: Site, link: Link, action: Action) -> Stand | None:
+    """The owner's switch, the hourly cap, the breaker and the budget of retries, read before each call."""
     orders = [one.value for one in site.state.decisions(site.name) if one.kind == "pause"]
     paused = orders[-1] if orders else site.state.desk(site.name).paused
     if paused == "all" or (paused == "visible" and action.visible):
@@ -73,6 +73,10 @@ def _must_wait(site: Site, action: Action) -> Stand | None:
         return Stand(
             "waiting", "cap", f"{site.visible_per_hour} messages went out within the hour", site.stamp(timedelta(minutes=1))
         )
+    if action.side == "repairy" and (until := site.breaker.until):
+        return Stand("waiting", "breaker", "Repairy fails again and again: it is left alone for a while", stamp(until))
+    if action.side == "repairy" and link.attempts and (until := site.breaker.spent()):
+        return Stand("waiting", "budget", "too many retries failed within the hour", stamp(until))
     return None
 
 
@@ -162,6 +166,8 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
     elif isinstance(failure, NotSent):
         wait = failure.retry_after or site.backoff.delay(link.attempts + 1, site.luck())
         changes |= {"attempts": link.attempts + 1, "due_at": site.stamp(timedelta(seconds=wait))}
+        if action.side == "repairy" and link.attempts:
+            site.breaker.wasted()
     elif isinstance(failure, Rejected | Unsupported):
         changes |= {"refused": {**link.refused, **memories(action)}, "due_at": site.stamp()}
     else:

@@ -13,6 +13,7 @@ from sync.core.booking import Link, Side
 from sync.core.guard import Limits
 from sync.core.retry import Backoff
 from sync.core.times import parse, stamp
+from sync.engine.breaker import Breaker, Guarded
 from sync.ports import Clock, Fan, Log, Names, Repairy, Shop, State, Window
 from sync.records import Standing
 
@@ -54,6 +55,11 @@ class Site:
     luck: Callable[[], float] = random.random
     stopping: Callable[[], bool] = _never  # asked between two writes
     backoff: Backoff = field(default_factory=Backoff)
+    breaker: Breaker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.breaker = Breaker(self.clock)
+        self.repairy = Guarded(self.repairy, self.breaker)
 
     def now(self) -> datetime:
         return self.clock.now()
