@@ -12,6 +12,7 @@ from datetime import tzinfo
 
 from sync.core.booking import CANCELLED, Fields, Link
 from sync.core.canonical import view
+from sync.core.status import FINAL
 from sync.core.times import day_of
 
 NEAR_DAYS = 14
@@ -33,13 +34,16 @@ class Half:
     plate: str | None
     day: int | None  # ordinal in the workshop's calendar
     contacts: frozenset[str]
+    open: bool = True  # a finished visit of last week is not this week's
 
     @classmethod
     def of(cls, link: Link, fields: Fields | None, zone: tzinfo) -> Half:
         seen = view(fields or {})
         start = seen.get("starts_at")
         contacts = frozenset(value for value in (seen.get("phone"), seen.get("email")) if value)
-        return cls(link, seen.get("rego"), day_of(start, zone).toordinal() if start else None, contacts)
+        return cls(
+            link, seen.get("rego"), day_of(start, zone).toordinal() if start else None, contacts, seen.get("status") not in FINAL
+        )
 
     def same(self, there: Half) -> bool:
         """Plate and day, with phone or e-mail."""
@@ -75,7 +79,7 @@ def pair(shop: Sequence[Link], repairy: Sequence[Link], linked: Sequence[Link], 
     doubts: dict[int, str] = {}
     likely = _likely(rows, bookings, doubts)
     taken |= {half.id for both in likely for half in both}
-    _near(rows, bookings, taken, doubts)
+    _near([row for row in rows if row.open], bookings, taken, doubts)
     _second(bookings, [Half.of(link, link.shop, zone) for link in linked], taken, doubts)
     return Pairing((*named, *likely), doubts)
 

@@ -103,3 +103,12 @@ def test_pairs_are_one_to_one_in_any_order(seed: int) -> None:
     assert len(ids) == len(set(ids))
     assert not set(ids) & set(found.doubts)
     assert (paired(found), set(found.doubts)) == (paired(again), set(again.doubts))
+
+
+def test_a_finished_visit_of_last_week_is_no_near_match() -> None:
+    """A regular customer who books again is not held for the visit that is over; an open one is."""
+    start = "2026-03-05T22:00:00Z"
+    visit = Link(9, "N", repairy_id="r9", repairy={"rego": "AAA001", "starts_at": start, "status": "pending"})
+    for status, held in (("done", False), ("cancelled", False), ("pending", True)):
+        before = Link(1, "N", "P-1", "1", shop={"rego": "AAA001", "starts_at": "2026-02-27T22:00:00Z", "status": status})
+        assert bool(pair([before], [visit], [], MELBOURNE).doubts) is held
