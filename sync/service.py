@@ -15,6 +15,7 @@ from sync.notify import Notify
 from sync.ports import Event
 from sync.repairy.webhook import verify
 from sync.settings import Settings, Workshop
+from sync.watch import Addresses, Looking, Watch
 from sync.web import health, metrics, page, webhooks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
@@ -38,6 +39,7 @@ def serve(app: App, workshops: Sequence[Workshop]) -> int:
         )
         intake = webhooks.Intake(app.clock)
         daemon.listeners += [_inside(app, daemon, bridges, intake), *_webhooks(app, daemon, intake)]
+        daemon.listeners += _watch(app, workshops, daemon, intake)
         return daemon.run()
 
 
@@ -61,6 +63,16 @@ def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhook
     shown = page.routes(app, [bridge.engine.site for bridge in bridges], daemon.wake)
     routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted), *shown]
     return Listener(Starlette(routes=routes), str(app.settings.web.listen))
+
+
+def _watch(app: App, workshops: Sequence[Workshop], daemon: Daemon, intake: webhooks.Intake) -> list[Watch]:
+    """Alerts, where anybody wants them. Raises ConfigError for an address that is none."""
+    if not app.settings.alerts.notify:
+        return []
+    addresses = Addresses(app.settings.alerts.notify)
+    which = "" if len(workshops) == len(app.settings.workshops) else "-" + "-".join(one.name for one in workshops)
+    file = app.settings.state.journal_path.with_name(f"alerts{which}.json")
+    return [Watch(Looking(app, workshops, daemon.pulse, intake), addresses.send, file, app.clock, app.log)]
 
 
 def _webhooks(app: App, daemon: Daemon, intake: webhooks.Intake) -> list[Listener]:

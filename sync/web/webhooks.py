@@ -56,6 +56,7 @@ class Intake:
     unstored: int = 0  # verified, but answered 503
     last_stored: datetime | None = None
     last_problem: str = ""  # why the last 503
+    unfetched: str = ""  # where they come by a relay: why none can be fetched now
     _refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def refuse(self, reason: str, headers: Mapping[str, str]) -> None:
