@@ -11,7 +11,7 @@ from sync.errors import SyncError, Unreachable
 from sync.ports import Window
 from sync.settings import Workshop
 from sync.shop.store import ShopStore
-from sync.state import health, migrate
+from sync.state import migrate
 from sync.wiring import App
 
 
@@ -52,11 +52,10 @@ def _wire(app: App) -> Iterator[Finding]:
 
 def _state(app: App) -> Iterator[Finding]:
     try:
-        lines = app.journal.read()
-        if found := health.damage(app.state_url, lines):
+        if found := app.safe.damage():
             yield Finding("error", "state", f"the state database is damaged: {found}. `repairy-sync rebuild` recreates its links")
             return
-        if gone := [one.name for one in app.settings.workshops if health.lost(app.state, one.name, lines)]:
+        if gone := app.safe.lost(app.safe.names):
             yield Finding("error", "state", f"the state of {', '.join(gone)} is lost: `repairy-sync rebuild` recreates its links")
             return
         if migrate.pending(app.state_url):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, time
-from pathlib import Path
-from typing import Any
+from datetime import time
 
 from sync import logs
 from sync.core.action import Rules
@@ -18,7 +16,7 @@ from sync.core.guard import Limits
 from sync.engine import Engine
 from sync.engine.rebuild import catch_up
 from sync.engine.site import Journal, Site
-from sync.errors import SyncError, Unreachable
+from sync.errors import SyncError
 from sync.machine import SystemClock, Threads
 from sync.ports import Clock, Fan
 from sync.repairy import contract as wire
@@ -27,11 +25,9 @@ from sync.settings import Settings, Workshop
 from sync.share import CONFIG
 from sync.shop import profile as profiles
 from sync.shop.store import ShopStore
-from sync.state import health, migrate
-from sync.state.backup import backup
-from sync.state.database import sqlite_file
 from sync.state.journal import MappingJournal
 from sync.state.lease import Lease, acquire
+from sync.state.safekeeping import Safekeeping
 from sync.state.store import StateStore
 
 IN_MEMORY = "sqlite://"
@@ -55,11 +51,11 @@ class Bridge:
     state: StateStore
     lease: Lease | None
     ending: threading.Event
-    back_up: Callable[[], None]
+    copy_daily: Callable[[], None]
 
     def tick(self) -> None:
         """One pass, and on while there is more to do at once; the watchdog is fed when this ends. Raises SyncError."""
-        self.back_up()
+        self.copy_daily()
         clock = self.engine.site.clock
         over = clock.monotonic() + TICK_SECONDS
         for _ in range(20):
@@ -93,8 +89,8 @@ class App:
         self.state_url = settings.state.url.render_as_string(hide_password=False)
         self.state = StateStore(self.state_url, self.clock)
         self.journal = MappingJournal(settings.state.journal_path)
-        self._backed_up: date | None = None
-        self._one_backup = threading.Lock()
+        names = [one.name for one in settings.workshops]
+        self.safe = Safekeeping(self.state, self.journal, names, settings.state.backups, self.clock, self.log)
         self.client = self._client()
         self.threads = Threads(settings.repairy.concurrency)
 
@@ -113,64 +109,9 @@ class App:
             connections=repairy.concurrency,
         )
 
-    def migrate(self, *, rebuilding: bool = False) -> list[str]:
-        """Bring the state up to date, after a backup. Raises Unreachable, ConfigError; SyncError where the state was lost or
-        is damaged (the file is moved aside then), unless it is to be rebuilt."""
-        lines = self.journal.read()
-        self._move_damaged(lines, rebuilding)
-        if not rebuilding:
-            self._refuse_lost(lines)
-        return migrate.upgrade(self.state_url, backups=self._copies, keep=self.settings.state.backups)
-
-    @property
-    def _copies(self) -> Path | None:
-        file = sqlite_file(self.state_url)
-        return file.parent / "backups" if file else None
-
-    def _move_damaged(self, lines: Sequence[Mapping[str, Any]], rebuilding: bool) -> None:
-        """Under every lease, so that nobody works on the file that goes."""
-        if not (found := health.damage(self.state_url, lines)):
-            return
-        with ExitStack() as leases:
-            for one in self.settings.workshops:
-                leases.enter_context(acquire(self.state_url, one.name, "moving a damaged state aside", self.clock))
-            self.state.close()
-            aside = health.move_aside(self.state_url, self.clock.now())
-        said = f"the state database is damaged ({found}) and was moved aside to {aside}"
-        if not rebuilding:
-            raise SyncError(f"{said}; neither side was written. {self._way_back()}")
-        self.log.warning(said)
-
-    def _refuse_lost(self, lines: Sequence[Mapping[str, Any]], names: Sequence[Workshop] | None = None) -> None:
-        """What the journal tells of was not there: to begin anew beside it would double bookings."""
-        for one in self.settings.workshops if names is None else names:
-            if health.lost(self.state, one.name, lines):
-                raise SyncError(
-                    f"the state of {one.name} is lost: the mapping journal {self.journal.path} tells of bookings that it does "
-                    f"not hold; nothing was written to either side. {self._way_back()}"
-                )
-
-    def _way_back(self) -> str:
-        copies = f", or put the newest copy from {self._copies} in its place" if self._copies else ""
-        return f"Run `repairy-sync rebuild`, which recreates its links{copies}"
-
-    def back_up(self) -> None:
-        """A copy a day of a SQLite state, the newest are kept; a damaged one is not copied over good ones."""
-        file, today = sqlite_file(self.state_url), self.clock.now().date()
-        with self._one_backup:
-            if file is None or self._copies is None or self._backed_up == today or not self.settings.state.backups:
-                return
-            if not any(self.state.count(one.name) for one in self.settings.workshops):
-                return  # nothing in it yet
-            self._backed_up = today
-            if any(self._copies.glob(f"{file.name}.{today}*.bak")):
-                return
-            try:
-                if found := health.damage(self.state_url, self.journal.read()):
-                    raise Unreachable(f"the state database is damaged: {found}; stop the service and run `repairy-sync check`")
-                backup(self.state_url, self._copies, str(today), self.settings.state.backups)
-            except Unreachable as error:
-                self.log.error("no backup today", problem=str(error))
+    def migrate(self) -> list[str]:
+        """Bring the state up to date, after a copy. Raises Unreachable, ConfigError; SyncError where it is lost or damaged."""
+        return self.safe.migrate()
 
     def workshops(self, name: str | None = None) -> Sequence[Workshop]:
         """All, or the one named. Raises ConfigError."""
@@ -186,10 +127,9 @@ class App:
             for workshop in names:
                 lease = acquire(self.state_url, workshop.name, holder, self.clock)
                 opened.append(self._bridge(workshop, self.state.under(lease), lease, self.journal, self.threads))
-            self.back_up()
-            lines = [] if rebuilding else self.journal.read()
-            for bridge in opened if lines else ():
-                catch_up(bridge.engine.site, lines)
+            self.safe.copy_daily()
+            for bridge in opened if not rebuilding else ():
+                catch_up(bridge.engine.site, self.journal.read())
             yield opened
         finally:
             for bridge in opened:
@@ -198,12 +138,14 @@ class App:
     @contextmanager
     def rehearsal(self, workshop: Workshop, *, rebuilding: bool = False) -> Iterator[Bridge]:
         """A workshop on a copy of the state, in observe: a pass that writes nothing at all. Raises SyncError where it is lost."""
-        lines = [] if rebuilding else self.journal.read()
-        self._refuse_lost(lines, [workshop])
-        state = self._copy(workshop, rebuilding)
+        if not rebuilding:
+            self.safe.refuse_lost([workshop.name])
+        blank = rebuilding and self.safe.damage()  # nothing of a damaged state is used
+        state = StateStore(IN_MEMORY, self.clock) if blank else self.state.copy(workshop.name)
         bridge = self._bridge(workshop, state, None, NoJournal(), self.threads, mode="observe")
         try:
-            catch_up(bridge.engine.site, lines)
+            if not rebuilding:
+                catch_up(bridge.engine.site, self.journal.read())
             yield bridge
         finally:
             bridge.close()
@@ -212,7 +154,7 @@ class App:
     @contextmanager
     def looking(self, workshop: Workshop) -> Iterator[Site]:
         """A workshop as the state has it now: for those who only look. Neither side is asked, nothing is written."""
-        self._refuse_lost(self.journal.read(), [workshop])
+        self.safe.refuse_lost([workshop.name])
         state = self.state.copy(workshop.name)
         bridge = self._bridge(workshop, state, None, NoJournal(), self.threads)
         try:
@@ -220,11 +162,6 @@ class App:
         finally:
             bridge.close()
             state.close()
-
-    def _copy(self, workshop: Workshop, rebuilding: bool) -> StateStore:
-        """The state in memory; for a rebuild nothing of one that is damaged."""
-        damaged = rebuilding and health.damage(self.state_url, self.journal.read())
-        return StateStore(IN_MEMORY, self.clock) if damaged else self.state.copy(workshop.name)
 
     def close(self) -> None:
         self.threads.close()
@@ -264,7 +201,7 @@ class App:
             profile_digest=self._digest(workshop),
             stopping=ending.is_set,
         )
-        return Bridge(workshop.name, Engine(site), shop, state, lease, ending, self.back_up)
+        return Bridge(workshop.name, Engine(site), shop, state, lease, ending, self.safe.copy_daily)
 
     def _rules(self, workshop: Workshop, mode: str) -> Rules:
         safety = self.settings.safety

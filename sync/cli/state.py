@@ -38,7 +38,7 @@ def rebuild(
             if not meant:
                 now = ", ".join(f"{name} {one['digest']}" for name, one in found.items())
                 raise SyncError(f"{apply} is not what a rebuild would do now ({now}): look at the report again")
-            app.migrate(rebuilding=True)
+            app.safe.migrate(rebuilding=True)
             with app.bridges(meant, "rebuild", rebuilding=True) as bridges:
                 found |= {bridge.name: _rebuilt(app, bridge) for bridge in bridges}
     finish(asked, list(found.values()), True)
