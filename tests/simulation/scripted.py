@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sync.sandbox.faults import Fault
-from tests.simulation.people import People
+from tests.simulation.people import Case, People
 from tests.simulation.proof import broken
 from tests.simulation.world import Setting, World
 
@@ -35,6 +35,13 @@ class Scripted:
         """Past the settling of a new value."""
         self.passes(2, 200.0)
         self.passes()
+
+    def until_on_both(self, case: Case) -> None:
+        """On, while a fault keeps a booking from one side: nobody there can act on it before."""
+        for _ in range(9):
+            if self.people.bookings(case) and self.people.rows(case):
+                return
+            self.passes(seconds=400.0)
 
     def rest(self) -> None:
         for seconds in REST:
@@ -91,6 +98,7 @@ def both_at_once(story: Scripted) -> None:
     story.passes()
     case = story.people.staff_book()
     story.settled()
+    story.until_on_both(case)
     story.people.staff_notes(case)
     story.people.online_notes(case)
     story.people.staff_work(case)
@@ -117,6 +125,7 @@ def a_locked_row(story: Scripted) -> None:
     story.passes()
     case = story.people.book_online()
     story.passes(2)
+    story.until_on_both(case)
     story.people.staff_lock(case, True)
     story.people.online_notes(case)
     story.people.online_move(case)
@@ -132,6 +141,7 @@ def two_of_one_day(story: Scripted) -> None:
     story.people.staff_book()
     other = story.people.book_online()
     story.settled()
+    story.until_on_both(other)
     story.people.staff_status(other, "processing")
     story.passes(2)
 
