@@ -107,10 +107,10 @@ class Life:
         self.want(number, status=status)
 
     def one(self, of: int | None = None) -> int:
-        """A booking that is open; `of`: 0 is the staff's, 1 the customers'."""
-        known = [number for number in range(1, OPEN + self.booked + 1) if number not in self.over]
-        there = self.ground.sides()[1]
-        return self.chance.choice([n for n in known if of in (None, n % 2) and (n % 2 == 0 or plate(n) in there)])
+        """An open booking that has arrived (one that ends before it is seen stays where it is); `of`: 0 is the staff's."""
+        shop, repairy = self.ground.sides()
+        there = [number for number in range(1, OPEN + self.booked + 1) if plate(number) in shop.keys() & repairy.keys()]
+        return self.chance.choice([number for number in there if number not in self.over and of in (None, number % 2)])
 
     def want(self, number: int, **fields: str) -> None:
         self.wanted.setdefault(plate(number), {}).update(fields)
