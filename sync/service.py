@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-import httpx
 from starlette.applications import Starlette
 
 from sync.daemon import Daemon
-from sync.errors import Unreachable
+from sync.errors import NotSent, Unknown, Unreachable
 from sync.notify import Notify
 from sync.ports import Event
+from sync.relay import FETCH_SECONDS, Fetcher
+from sync.repairy.transport import Transport
 from sync.repairy.webhook import verify
-from sync.settings import Settings, Workshop
+from sync.settings import Workshop
 from sync.watch import Addresses, Looking, Watch
 from sync.web import health, metrics, page, webhooks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
+
+PING_SECONDS = 10.0
 
 
 def serve(app: App, workshops: Sequence[Workshop]) -> int:
@@ -35,7 +38,7 @@ def serve(app: App, workshops: Sequence[Workshop]) -> int:
             repairy_every=settings.schedule.repairy,
             log=app.log,
             notify=Notify(os.environ),
-            heartbeat=partial(_heartbeat, settings.alerts.heartbeat_url),
+            heartbeat=partial(_heartbeat, settings.alerts.heartbeat_url, Transport("", app.clock, PING_SECONDS)),
         )
         intake = webhooks.Intake(app.clock)
         daemon.listeners += [_inside(app, daemon, bridges, intake), *_webhooks(app, daemon, intake)]
@@ -43,16 +46,16 @@ def serve(app: App, workshops: Sequence[Workshop]) -> int:
         return daemon.run()
 
 
-def _heartbeat(url: str) -> None:
+def _heartbeat(url: str, transport: Transport) -> None:
     """Tell whoever watches that a good pass ended. Raises Unreachable, which the daemon tells once."""
     if not url:
         return
     try:
-        answer = httpx.get(url, timeout=5, trust_env=False)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Unreachable(f"alerts.heartbeat_url does not answer ({type(error).__name__})") from None
-    if not answer.is_success:
-        raise Unreachable(f"alerts.heartbeat_url answers HTTP {answer.status_code}: see whether the address is still right")
+        status = transport.exchange("GET", url, {}).status
+    except (NotSent, Unknown) as error:
+        raise Unreachable(f"alerts.heartbeat_url does not answer: {error}") from None
+    if not 200 <= status < 300:
+        raise Unreachable(f"alerts.heartbeat_url answers HTTP {status}: see whether the address is still right")
 
 
 def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhooks.Intake) -> Listener:
@@ -75,17 +78,19 @@ def _watch(app: App, workshops: Sequence[Workshop], daemon: Daemon, intake: webh
     return [Watch(Looking(app, workshops, daemon.pulse, intake), addresses.send, file, app.clock, app.log)]
 
 
-def _webhooks(app: App, daemon: Daemon, intake: webhooks.Intake) -> list[Listener]:
-    """The endpoint, where the owner has entered its address at Repairy."""
-    settings: Settings = app.settings
-    if not settings.webhooks.public_url:
+def _webhooks(app: App, daemon: Daemon, intake: webhooks.Intake) -> list[Listener | Fetcher]:
+    """How events come: fetched from a relay, or to an endpoint here that the owner has entered at Repairy."""
+    given, clock = app.settings.webhooks, app.clock
+    secrets = [secret.get_secret_value() for secret in app.settings.secrets.webhook]
+    ids = {one.id: one.name for one in app.settings.workshops}  # all: what another process works for waits in the state
+    if given.relay:
+        relay = Transport(given.relay, clock, FETCH_SECONDS)
+        return [Fetcher(relay, app.contract, secrets, app.state.add_event, ids, daemon.wake, intake, clock, app.log)]
+    if not given.public_url:
         app.log.warning("no webhooks: bookings made online do not reach the shop by themselves", set="webhooks.public_url")
         return []
-    secrets = [secret.get_secret_value() for secret in settings.secrets.webhook]
 
-    def checked(method: str, path: str, headers, body: bytes) -> Event:  # type: ignore[no-untyped-def]
-        return verify(app.contract, secrets, method, path, headers, body, app.clock.now())
+    def checked(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Event:
+        return verify(app.contract, secrets, method, path, headers, body, clock.now())
 
-    ids = {one.id: one.name for one in settings.workshops}  # all: what another process works for waits in the state
-    endpoint = webhooks.app(checked, app.state.add_event, ids, daemon.wake, intake)
-    return [Listener(endpoint, str(settings.webhooks.listen))]
+    return [Listener(webhooks.app(checked, app.state.add_event, ids, daemon.wake, intake), str(given.listen))]

@@ -60,9 +60,13 @@ class Intake:
     _refusals: deque[Refusal] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def refuse(self, reason: str, headers: Mapping[str, str]) -> None:
-        self.refused += 1
         lengths = {name: len(value) for name, value in list(headers.items())[:MAX_HEADERS]}
-        self._refusals.append(Refusal(self.clock.now(), reason, lengths))
+        self.note(Refusal(self.clock.now(), reason, lengths))
+
+    def note(self, refusal: Refusal) -> None:
+        """One more, refused here or at the relay."""
+        self.refused += 1
+        self._refusals.append(refusal)
 
     @property
     def refusals(self) -> Sequence[Refusal]:
