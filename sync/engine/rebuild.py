@@ -115,7 +115,7 @@ def _remember(site: Site, link: Link, one: Told) -> bool:
     if one.visible_op in journal:  # a move that Repairy has left since is not remembered any more
         lacking &= set(ONCE)
     if lacking:
-        link = site.state.save(link, visible=link.visible | lacking)
+        link = site.state.save(link, visible=link.visible | lacking, poll_at=site.stamp())  # Repairy shows it by now
     if one.messaging and one.open and one.open.get("op") not in journal:
         site.state.intend(_unsettled(site, link, one.open))
         return True
@@ -197,8 +197,8 @@ def _seen(site: Site, link: Link, row: Sighting | None) -> Changes:
     if row is None:
         why = "the shop's row was gone when the state was rebuilt"
         return {"missing": {"shop": now, "shop_gone": now}, "choice": {**link.choice, "stuck.missing": why}}
-    later = {} if _to_come(site, row.fields) else {"poll_at": site.stamp(60 * site.poll)}  # today's bookings are read first
-    return sight(link, "shop", row, now, None) | later
+    first = {"poll_at": site.stamp(-site.poll)} if _to_come(site, row.fields) else {}  # what is over is read after the others
+    return sight(link, "shop", row, now, None) | first
 
 
 def _to_come(site: Site, fields: Mapping[str, str | None]) -> bool:
