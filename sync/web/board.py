@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 from sync.core.booking import Fields, Link, Side
 from sync.core.canonical import view
+from sync.core.status import OPEN
 from sync.core.times import day_of, is_day, parse, stamp
 from sync.engine.site import Site
 from sync.records import Standing
@@ -195,6 +196,8 @@ def _state(site: Site, link: Link, stands: Sequence[Standing]) -> tuple[str, str
     ):
         if found := [one.reason for one in stands if one.kind == kind]:
             return tone, word, "; ".join(found)
+    if link.state == "baseline" and view(link.shop or link.repairy or {}).get("status") not in OPEN:
+        return "quiet", "left alone", ""
     if link.state == "baseline":
         return "quiet", "from before", "it was there before this installation; backfill pushes it"
     if link.due_at and link.due_at <= site.stamp():

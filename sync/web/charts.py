@@ -46,6 +46,11 @@ class Charts:
         self._sites, self._glance, self._clock = sites, glance, clock
         self._kept: dict[str, tuple[float, list[Bucket]]] = {}
 
+    @property
+    def zone(self) -> tzinfo:
+        """Whose hours and days are counted: the first workshop's."""
+        return self._sites[0].rules.zone
+
     def buckets(self, span: Span) -> list[Bucket]:
         """Oldest first; the last one is not over yet."""
         kept = self._kept.get(span)
@@ -54,7 +59,7 @@ class Charts:
         return kept[1]
 
     def _counted(self, span: Span) -> list[Bucket]:
-        made = _empty(span, self._clock.now(), self._sites[0].rules.zone)
+        made = _empty(span, self._clock.now(), self.zone)
         for site in self._sites:
             for at, error in self._glance.passes(site.name, made[0].at):
                 _count_pass(_of(made, at), error)

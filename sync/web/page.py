@@ -53,7 +53,7 @@ TEMPLATES = Environment(
     loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 TEMPLATES.globals |= {
-    name: getattr(wording, name) for name in ("SIDES", "GROUPS", "ago", "lasting", "wall", "exact", "sentence", "count")
+    name: getattr(wording, name) for name in ("SIDES", "GROUPS", "TONES", "ago", "lasting", "wall", "exact", "sentence", "count")
 }
 
 
@@ -207,7 +207,7 @@ class Page:
 
     def _over(self, ask: Ask) -> dict[str, Any]:
         span: Span = "30d" if ask.query.get("span") == "30d" else "24h"
-        return {"span": span, "buckets": self._charts.buckets(span)}
+        return {"span": span, "buckets": self._charts.buckets(span), "zone": str(self._charts.zone)}
 
     def _review(self, ask: Ask) -> Response:
         old = [(site.name, count) for site in self._sites.values() if (count := baseline_count(site))]

@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from sync.core.booking import GROUPS, Fields, Link
+from sync.core.booking import CANCELLED, GROUPS, Fields, Link
 from sync.core.canonical import view
 from sync.core.pair import Half
+from sync.core.scene import visible_kinds
 from sync.engine.site import Site
 from sync.records import Standing
 from sync.state.glance import Glance
@@ -52,6 +53,7 @@ class Case:
     ways: Sequence[Way]
     scopes: Sequence[str]  # what `use` applies to
     twin: Link | None = None  # the other half that it may be
+    tells: bool = False  # whether using the shop's may message the customer
     decided: str = ""  # what a person decided and no pass has taken up yet
 
     @property
@@ -109,7 +111,26 @@ def _case(site: Site, link: Link, stands: Sequence[Standing], halves: Sequence[L
     noted = [one for one in site.state.standings(site.name, "noted", link.id) if one not in stands]
     scopes = [scope for scope in (*GROUPS, "missing") if any(one.scope == scope for one in (*stands, *noted))]
     ways = _ways(link, [one.scope for one in stands], scopes, others, site.rules.zone)
-    return Case(site.name, link, stands, lines(link, site.rules.zone, twin), ways, scopes, twin, _decided(site, link))
+    return Case(
+        site.name,
+        link,
+        stands,
+        lines(link, site.rules.zone, twin),
+        ways,
+        scopes,
+        twin,
+        _tells(site, link, scopes),
+        _decided(site, link),
+    )
+
+
+def _tells(site: Site, link: Link, scopes: Collection[str]) -> bool:
+    """Whether the shop's values, written to Repairy, are of the kind that messages (the contract's [visible])."""
+    if "missing" in scopes:
+        return bool(link.missing.get("shop_gone")) and CANCELLED in site.repairy.ability.visible_statuses
+    shop, repairy = view(link.shop or {}), view(link.repairy or {})
+    names = [name for scope in scopes for name in GROUPS[scope] if link.paired and shop.get(name) != repairy.get(name)]
+    return bool(visible_kinds(site.repairy.ability, {name: shop.get(name) for name in names}))
 
 
 def _decided(site: Site, link: Link) -> str:
@@ -164,14 +185,15 @@ def _line(name: str, views: Mapping[str, Fields], bases: Mapping[str, Fields], z
 # -- what can be done
 
 USE_SHOP, USE_REPAIRY = Way("use", "shop", "Use the shop’s"), Way("use", "repairy", "Use Repairy’s")
-SKIP, RETRY, NEW = Way("skip", "", "Accept the difference"), Way("retry", "", "Try again"), Way("create", "", "It is new")
+SKIP, RETRY = Way("skip", "", "Accept the difference"), Way("retry", "", "Try again")
+NEW = {True: Way("create", "", "It is new: make it at Repairy"), False: Way("create", "", "It is new: make it in the shop")}
 GONE = (Way("use", "shop", "Cancel it at Repairy"), Way("use", "repairy", "Insert it again in the shop"))
 
 
 def _ways(link: Link, held: Sequence[str], scopes: Sequence[str], others: Sequence[Link], zone: tzinfo) -> list[Way]:
     """A table of the cases: which booking is this, a row that is gone, values that differ, a new booking that cannot be made."""
     if not link.paired and "identity" in held:
-        return [*(_to(one, zone) for one in others), NEW, Way("skip", "", "Leave it alone"), RETRY]
+        return [*(_to(one, zone) for one in others), NEW[link.shop_key is not None], Way("skip", "", "Leave it alone"), RETRY]
     if "identity" in held:
         return [Way("skip", "", "It is the same booking"), Way("create", "", "It is another booking"), RETRY]
     if "missing" in scopes:

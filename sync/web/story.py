@@ -87,17 +87,20 @@ def _edits(link: Link, intents: Sequence[Intent], zone: tzinfo) -> Iterator[Entr
 def _edit(
     link: Link, side: Side, before: Fields | None, now: Fields | None, seen_by: datetime | None, zone: tzinfo
 ) -> Iterator[Entry]:
-    """One entry for each moment at which values appeared."""
+    """One entry for each moment at which values appeared. A field that our own create did not name is no change."""
     if now is None or now == before:
         return
     moments: dict[datetime, list[str]] = {}
     for group, names in GROUPS.items():
-        changed = [name for name in names if now.get(name) != (before or {}).get(name)]
+        changed = [name for name in names if before is None or (name in before and now.get(name) != before[name])]
         if changed and (at := _when(link, side, group, now, seen_by)):
             moments.setdefault(at, []).extend(changed)
+    if before is None and moments:
+        shown = [name for names in GROUPS.values() for name in names]
+        yield Entry(min(moments), "edit", f"First seen {wording.WHERE[side]}.", _changes(shown, {}, now, zone))
+        return
     for at, changed in moments.items():
-        what = f"First seen {wording.WHERE[side]}." if before is None else f"Changed {wording.WHERE[side]}."
-        yield Entry(at, "edit", what, _changes(changed, before or {}, now, zone))
+        yield Entry(at, "edit", f"Changed {wording.WHERE[side]}.", _changes(changed, before or {}, now, zone))
 
 
 def _when(link: Link, side: Side, group: str, now: Fields, seen_by: datetime | None) -> datetime | None:
@@ -113,7 +116,7 @@ def _when(link: Link, side: Side, group: str, now: Fields, seen_by: datetime | N
 def _changes(names: Iterable[str], before: Fields, after: Fields, zone: tzinfo) -> list[Change]:
     return [
         Change(
-            wording.FIELDS.get(name, name),
+            wording.LABELS.get(name, name),
             wording.value(name, before.get(name), zone),
             wording.value(name, after.get(name), zone),
         )
@@ -128,12 +131,17 @@ def _changes(names: Iterable[str], before: Fields, after: Fields, zone: tzinfo) 
 def _sent(intent: Intent, zone: tzinfo) -> Entry:
     before, after = view(intent.before), view(intent.after)
     what = f"{KINDS.get(intent.kind, intent.kind)} {wording.WHERE[intent.side]} by repairy-sync{_telling(intent)}."
-    took = f" After {_took(intent.finished_at - intent.started_at)}." if intent.finished_at else ""
+    took = f", after {_took(intent.finished_at - intent.started_at)}" if intent.finished_at else ""
     why = f" {wording.sentence(intent.error)}" if intent.error else ""
     undo = intent.op if intent.outcome == "accepted" and intent.before else ""
     tone = "sent" if intent.outcome in (None, "accepted") else "failed"
     return Entry(
-        intent.started_at, tone, what, _changes(after, before, after, zone), wording.OUTCOMES[intent.outcome] + took + why, undo
+        intent.started_at,
+        tone,
+        what,
+        _changes(after, before, after, zone),
+        f"{wording.OUTCOMES[intent.outcome]}{took}.{why}",
+        undo,
     )
 
 
@@ -144,7 +152,7 @@ def _telling(intent: Intent) -> str:
 
 def _took(span: timedelta) -> str:
     seconds = span.total_seconds()
-    return f"{seconds:.1f} s" if seconds < 60 else wording.lasting(span)
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 60 else wording.lasting(span)
 
 
 # -- why it waited, and who decided

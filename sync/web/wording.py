@@ -20,9 +20,14 @@ GROUPS: Mapping[str, str] = {
     "email": "e-mail", "rego": "plate", "make": "make", "model": "model", "badge": "badge", "year": "year", "vin": "VIN",
     "missing": "the missing row", "identity": "which booking it is", "create": "the new booking", "plan": "a held plan",
 }  # fmt: skip
+LABELS: Mapping[str, str] = {**FIELDS, "repairy_id": "Repairy’s id", "reference": "Reference"}
 OUTCOMES: Mapping[str | None, str] = {
-    None: "Under way.", "accepted": "It took.", "rejected": "It was refused.", "not_sent": "It was not sent.",
-    "unknown": "It is not known yet whether it took.", "stale": "It was out of date, and planned anew.",
+    None: "Under way", "accepted": "Accepted", "rejected": "Refused", "not_sent": "Not sent",
+    "unknown": "It is not known yet whether it took", "stale": "Out of date, and planned anew",
+}  # fmt: skip
+TONES: Mapping[str, str] = {
+    "good": "All in step.", "busy": "Work is under way.", "attention": "Something waits for you.",
+    "trouble": "Something is wrong.",
 }  # fmt: skip
 _SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 

@@ -15,7 +15,16 @@
     });
   }
 
+  // On the workshop's clock, wherever the browser is.
+  function moments() {
+    const { span, zone } = document.getElementById("charts").dataset;
+    const how = span === "24h" ? { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } : { day: "numeric", month: "short" };
+    const format = new Intl.DateTimeFormat("en-AU", { timeZone: zone, ...how });
+    return (seconds) => (seconds === null ? "" : format.format(new Date(seconds * 1000)));
+  }
+
   function draw(box, table) {
+    const moment = moments();
     const numbers = box.dataset.columns.split(" ").map(Number);
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
     const series = numbers.map((number, index) => ({
@@ -29,8 +38,8 @@
       width: box.clientWidth,
       height: 180,
       scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [axis, { ...axis, size: 45 }],
-      series: [{ label: "From" }, ...series],
+      axes: [{ ...axis, values: (_, splits) => splits.map(moment) }, { ...axis, size: 45 }],
+      series: [{ label: "From", value: (_, seconds) => moment(seconds) }, ...series],
     };
     box.replaceChildren();
     new uPlot(options, [column(table, 0), ...numbers.map((number) => column(table, number))], box);

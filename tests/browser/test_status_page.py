@@ -1,0 +1,199 @@
+"""The status page in a real browser: signing in, deciding by a click, refusing what is not its own, readable by everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from sync.web import login
+from sync.web.server import Listener
+from tests.integration.opened_page import TOKEN, WORKSHOP, OpenedPage
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+Window = Callable[..., Page]
+AXE = (Path(__file__).with_name("axe.min.js")).read_text(encoding="utf-8")
+MOVED = "2030-01-07T22:00:00Z"
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+LOOKS: dict[str, dict[str, Any]] = {"light": {}, "dark": {"color_scheme": "dark"}, "phone": PHONE}
+PAGES = ("/", "/?span=30d", "/review", "/bookings/1", "/find?ref=nothing")
+
+
+@contextmanager
+def other_site(html: str) -> Iterator[str]:
+    """Another program's page on this machine: to a browser the same site, but another origin."""
+    listener = Listener(Starlette(routes=[Route("/", lambda _: HTMLResponse(html))]), "127.0.0.1:0")
+    listener.start()
+    try:
+        yield f"http://127.0.0.1:{listener.port}/"
+    finally:
+        listener.stop()
+
+
+# ---------------------------------------------------------------- the door
+
+
+def test_signing_in_and_out_by_keyboard(shared: OpenedPage, window: Window) -> None:
+    page = window(shared, "/", enter=False)
+    expect(page).to_have_url(f"{shared.url}/login")
+    page.get_by_label("Token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("All in step.")
+    page.get_by_role("button", name="Sign out").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{shared.url}/login")
+    page.goto("/review")
+    expect(page).to_have_url(f"{shared.url}/login")
+
+
+def test_the_lock_out_is_said(own: OpenedPage, window: Window) -> None:
+    page = window(own, "/login", enter=False)
+    for turn in range(login.TRIES):
+        page.get_by_label("Token").fill(f"guess {turn}")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_contain_text("Locked" if turn == login.TRIES - 1 else "not the token")
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("Try again in")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_form_of_another_site_does_nothing(own: OpenedPage, window: Window, host: str) -> None:
+    """In the signed-in owner's own browser: from another port of this machine, and from another name."""
+    page = window(own)
+    target = f"{own.url}/workshops/{WORKSHOP}/pause"
+    form = f'<form action="{target}" method="post"><input name="value" value="all"><button>Win a prize</button></form>'
+    with other_site(form) as address:
+        page.goto(address.replace("127.0.0.1", host))
+        page.get_by_role("button", name="Win a prize").click()
+        expect(page.get_by_role("alert")).to_contain_text("from another site")
+    assert own.app.state.decisions(WORKSHOP) == []
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("All in step.")
+
+
+def test_the_page_is_not_shown_in_a_frame(shared: OpenedPage, window: Window) -> None:
+    page = window(shared)
+    with other_site(f'<iframe src="{shared.url}/"></iframe>') as address:
+        frame = page.context.new_page()
+        frame.goto(address)
+        expect(frame.frame_locator("iframe").get_by_text("All in step.")).to_have_count(0)
+
+
+# ---------------------------------------------------------------- what it shows
+
+
+def test_charts_are_drawn(shared: OpenedPage, window: Window) -> None:
+    page = window(shared)
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    page.get_by_role("link", name="30 days").click()
+    expect(page.get_by_role("heading", name="The last 30 days")).to_be_visible()
+    expect(page.locator(".chart canvas")).to_have_count(3)
+
+
+def test_it_is_live(own: OpenedPage, window: Window) -> None:
+    """What changes is shown without a reload, and the keyboard's place is kept."""
+    page = window(own)
+    link = page.get_by_role("link", name="AAA002")
+    link.focus()
+    own.site.office.status(2, "On hoist")
+    own.pass_on()
+    expect(page.get_by_role("row").filter(has=link)).to_contain_text("processing")
+    expect(link).to_be_focused()
+
+
+def test_a_window_whose_session_ended_goes_to_the_door(own: OpenedPage, window: Window) -> None:
+    page = window(own)
+    page.context.clear_cookies()
+    expect(page).to_have_url(f"{own.url}/login")
+
+
+# ---------------------------------------------------------------- what it does
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without"])
+def test_a_held_booking_is_resolved_by_a_click(own: OpenedPage, window: Window, scripts: bool) -> None:
+    own.move_on_both_sides(4, own.site.office.at(5, 9), MOVED)
+    page = window(own, "/review", java_script_enabled=scripts)
+    case = page.get_by_role("article", name="NS-4")
+    expect(case.get_by_role("row", name="Start differs")).to_contain_text("Tue 8 Jan 2030, 09:00")
+    case.get_by_role("button", name="Use Repairy’s").click()
+    expect(page.get_by_text("You decided: use Repairy’s. The next pass carries it out.")).to_be_visible()
+    own.pass_on()
+    if not scripts:
+        page.reload()
+    expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+    assert str(own.site.row(4)["dropoff"]).startswith("2030-01-08 09:00")
+
+
+def test_an_overwritten_value_is_put_back_from_the_story(own: OpenedPage, window: Window) -> None:
+    own.site.office.job(2, "Six new tyres")
+    own.pass_on()
+    page = window(own)
+    page.get_by_role("link", name="AAA002").click()
+    expect(page.get_by_role("listitem").filter(has_text="Changed in the shop").first).to_contain_text("Six new tyres")
+    page.get_by_role("button", name="Put back what was overwritten").last.click()
+    expect(page.get_by_text("You decided: put the overwritten value back")).to_be_visible()
+    own.pass_on()
+    assert own.site.booking(2)["productDescription"] == "Brake pads, front"
+
+
+def test_what_was_typed_at_either_side_runs_nowhere(own: OpenedPage, window: Window) -> None:
+    own.site.office.job(1, "<img src=x onerror=alert(1)><script>alert(2)</script>")
+    own.pass_on()
+    page = window(own)
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_have_count(1)
+    page.get_by_role("link", name="AAA001").click()
+    expect(page.get_by_text("<script>alert(2)</script>").first).to_be_visible()
+
+
+# ---------------------------------------------------------------- for everybody
+
+
+@pytest.fixture(scope="module")
+def busy(shared: OpenedPage) -> OpenedPage:
+    """With something held, so that every part of the pages is there."""
+    shared.move_on_both_sides(4, shared.site.office.at(5, 9), MOVED)
+    return shared
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login", "/bookings/999999"])
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_serious(busy: OpenedPage, window: Window, look: str, path: str) -> None:
+    page = window(busy, path, enter=path != "/login", **LOOKS[look])
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+    told = [f"{one['id']}: {one['help']} {[node['html'][:120] for node in one['nodes'][:3]]}" for one in found]
+    assert not [line for line, one in zip(told, found, strict=True) if one["impact"] in ("serious", "critical")]
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/login"])
+def test_a_phone_needs_no_scrolling_sideways(busy: OpenedPage, window: Window, path: str) -> None:
+    page = window(busy, path, enter=path != "/login", **PHONE)
+    width = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert width[0] <= width[1]
+
+
+def test_the_keyboard_reaches_the_content_first(busy: OpenedPage, window: Window) -> None:
+    page = window(busy, "/review")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_everything_is_readable_without_scripts(busy: OpenedPage, window: Window) -> None:
+    page = window(busy, java_script_enabled=False)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 thing for you to decide")
+    page.get_by_text("These figures as a table").click()
+    expect(page.get_by_role("columnheader", name="Longest lag")).to_be_visible()
