@@ -61,9 +61,14 @@ def _heartbeat(url: str, transport: Transport) -> None:
 def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhooks.Intake) -> Listener:
     """What is served on [web]."""
     checks = {"state": app.state.ready} | {f"lease of {bridge.name}": bridge.renew for bridge in bridges}
-    names = tuple(bridge.name for bridge in bridges)
-    counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls)
-    shown = page.routes(app, [bridge.engine.site for bridge in bridges], daemon.wake)
+    sites = [bridge.engine.site for bridge in bridges]
+
+    def breakers() -> dict[str, bool]:
+        return {site.name: site.breaker.until is not None for site in sites}
+
+    names = tuple(site.name for site in sites)
+    counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls, breakers)
+    shown = page.routes(app, sites, daemon.wake)
     routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted), *shown]
     return Listener(Starlette(routes=routes), str(app.settings.web.listen))
 

@@ -27,6 +27,7 @@ from sync.web.webhooks import Intake
 PREFIX = "repairy_sync_"
 SIDES: tuple[Side, ...] = ("shop", "repairy")
 STANDING = ("waiting", "noted", "held")
+UNSETTLED = ("open", "unknown")
 RESULTS = ("stored", "repeated", "foreign", "refused", "unstored")
 
 
@@ -115,8 +116,13 @@ def _queue(counted: Counted) -> Iterator[Metric]:
 
 
 def _intents(counted: Counted) -> Iterator[Metric]:
+    """Apart, since what is open or unknown becomes something else: a counter would run backwards."""
     found = {(name, *key): n for name in counted.workshops for key, n in counted.state.intent_counts(name).items()}
-    yield _counter("intents", "Writes by outcome", ("workshop", "side", "kind", "outcome"), found.items())
+    where = ("workshop", "side", "kind", "outcome")
+    settled = [(key, n) for key, n in found.items() if key[-1] not in UNSETTLED]
+    yield _counter("intents", "Writes that were settled, by outcome", where, settled)
+    rest = [(key, n) for key, n in found.items() if key[-1] in UNSETTLED]
+    yield _gauge("unsettled_intents", "Writes of which it is not known yet what came", where, rest)
 
 
 def _passes(counted: Counted) -> Iterator[Metric]:

@@ -21,6 +21,7 @@ from sync.settings.kinds import hours
 from sync.watch import Addresses, Watch
 from tests.fakes import FakeClock
 from tests.integration import sinks
+from tests.integration.daemon_process import ground_on, until
 
 ZONE = ZoneInfo("Australia/Melbourne")
 OPEN = datetime(2026, 3, 5, 10, 0, tzinfo=ZONE).astimezone(UTC)  # a Thursday
@@ -328,3 +329,30 @@ def test_no_address_reaches_the_log(watch: Make, seen: Eyes, caplog: pytest.LogC
         one.once()
         one.once()
     assert "canary-secret" not in caplog.text
+
+
+# ---------------------------------------------------------------- the daemon
+
+
+def test_good_passes_ping_and_a_heartbeat_that_fails_is_told_once(request: pytest.FixtureRequest, hook: sinks.Sink) -> None:
+    """A watcher that is down is told of in one line; the passes go on, and so do the pings."""
+    with ground_on("sqlite", request) as ground:
+        ground.configure({"[web]": f'[alerts]\nheartbeat_url = "http://127.0.0.1:{hook.port}/ping/canary"\n\n[web]'})
+        ground.start()
+        until("three pings", lambda: len(hook.paths) >= 3, ground)
+        hook.status = 500
+        failed = len(hook.paths)
+        until("three that fail", lambda: len(hook.paths) >= failed + 3, ground)
+        hook.status = 200
+        until("word that it is over", lambda: any("heartbeat is good again" in line for line in ground.lines()), ground)
+        assert set(hook.paths) == {"/ping/canary"}
+        assert sum("heartbeat failed" in line for line in ground.lines()) == 1
+        assert not any("canary" in line for line in ground.lines())
+
+
+def test_an_address_that_is_none_stops_the_start(request: pytest.FixtureRequest) -> None:
+    with ground_on("sqlite", request) as ground:
+        ground.configure({"[web]": '[alerts]\nnotify = ["carrier-pigeon:loft"]\n\n[web]'})
+        ended = ground.tried("run")
+        assert ended.returncode == 78
+        assert "alerts.notify: address 1 is not one that Apprise knows" in ended.stderr

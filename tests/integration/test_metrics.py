@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
@@ -16,6 +17,7 @@ from sync.core.times import stamp
 from sync.machine import SystemClock
 from sync.pulse import Pulse
 from sync.records import Intent, Source, Standing
+from sync.share import CONFIG
 from sync.state import migrate
 from sync.state.store import StateStore
 from sync.web import metrics, webhooks
@@ -118,8 +120,9 @@ def test_intents_are_counted_by_outcome(outcome: str | None, state: StateStore, 
     state.intend(intent)
     if outcome:
         state.finish(intent, outcome, "", link)
-    where = NORTH | {"side": "repairy", "kind": "create"}
-    assert value("intents_total", **where, outcome=outcome or "open") == 1
+    where = NORTH | {"side": "repairy", "kind": "create", "outcome": outcome or "open"}
+    settled, rest = value("intents_total", **where), value("unsettled_intents", **where)
+    assert (settled, rest) == ((None, 1) if outcome in (None, "unknown") else (1, None))
 
 
 def test_webhooks_are_counted_by_result(counted: metrics.Counted, value: Value) -> None:
@@ -155,3 +158,37 @@ def test_a_state_that_cannot_be_read_is_503(state: StateStore, answer: Callable[
     state.close()
     (tmp_path / "state.db").unlink()
     assert answer().status_code == 503
+
+
+# ---------------------------------------------------------------- what is made of them
+
+
+def expressions(file: str) -> list[str]:
+    """Every query of the dashboard or the rules."""
+    given = yaml.safe_load((CONFIG / file).read_text(encoding="utf-8"))  # JSON is YAML
+    if file.endswith(".json"):
+        return [target["expr"] for panel in given["panels"] for target in panel["targets"]]
+    return [rule["expr"] for group in given["groups"] for rule in group["rules"]]
+
+
+@pytest.mark.parametrize("file", ["grafana-dashboard.json", "alert-rules.yml"])
+def test_dashboard_and_rules_ask_for_what_there_is(file: str, answer: Callable[[], httpx.Response]) -> None:
+    there = set(re.findall(r"^# TYPE (\S+)", answer().text, re.MULTILINE))
+    asked = {name for each in expressions(file) for name in re.findall(r"repairy_sync_\w+", each)}
+    assert asked
+    assert asked <= there
+
+
+def test_the_dashboard_shows_every_metric(answer: Callable[[], httpx.Response]) -> None:
+    """But for the version, and moments that other panels tell."""
+    there = set(re.findall(r"^# TYPE repairy_sync_(\S+)", answer().text, re.MULTILINE))
+    shown = " ".join(expressions("grafana-dashboard.json"))
+    rest = {name for name in there if f"repairy_sync_{name}" not in shown}
+    assert rest == {"info", "last_attempt_timestamp_seconds", "webhook_last_stored_timestamp_seconds", "unsettled_intents"}
+
+
+def test_every_rule_says_what_to_do() -> None:
+    given = yaml.safe_load((CONFIG / "alert-rules.yml").read_text(encoding="utf-8"))
+    rules = [rule for group in given["groups"] for rule in group["rules"]]
+    assert all(rule["annotations"]["summary"] and rule["annotations"]["description"] for rule in rules)
+    assert len({rule["alert"] for rule in rules}) == len(rules)

@@ -28,11 +28,13 @@ from sync.ports import Event
 from sync.relay import Fetcher, Shelf, signed
 from sync.repairy import contract
 from sync.repairy.transport import Transport
+from sync.sandbox.partner import WEBHOOK_SECRET
 from sync.state import migrate
 from sync.state.store import StateStore
 from sync.web import relay as web
 from sync.web import webhooks
 from sync.web.server import Listener
+from tests.integration.daemon_process import ground_on, until
 
 SECRET, NEXT = "made-up-secret", "made-up-next-secret"
 NORTH, SOUTH = "a" * 24, "b" * 24
@@ -321,9 +323,9 @@ def test_it_fetches_by_itself_until_it_is_stopped(both: Both) -> None:
 # ---------------------------------------------------------------- the command
 
 
-def begun(folder: Path, environ: Mapping[str, str]) -> tuple[subprocess.Popen[str], str]:
+def begun(folder: Path, environ: Mapping[str, str], listen: str = "127.0.0.1:0") -> tuple[subprocess.Popen[str], str]:
     """The relay as a process, and its address."""
-    line = [sys.executable, "-m", "sync", "relay", "--listen", "127.0.0.1:0", "--file", str(folder / "relay.db")]
+    line = [sys.executable, "-m", "sync", "relay", "--listen", listen, "--file", str(folder / "relay.db")]
     process = subprocess.Popen(line, env={**os.environ, **environ}, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     said = process.stderr.readline()
@@ -364,3 +366,22 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_named(both: Both) -> None:
     with pytest.raises(ConfigError, match="host:port"):
         relay.listener(RULES, [SECRET], "8781", both.shelf, both.clock)
+
+
+# ---------------------------------------------------------------- the daemon
+
+
+def test_a_booking_made_online_reaches_the_shop_of_a_daemon_that_only_calls_out(request: pytest.FixtureRequest) -> None:
+    """Repairy's webhooks end at the relay; the daemon listens nowhere for them. /metrics counts what was fetched."""
+    with ground_on("sqlite", request) as ground:
+        environ = {"REPAIRY_SYNC_REPAIRY_WEBHOOK_SECRET": WEBHOOK_SECRET}
+        process, url = begun(ground.folder, environ, f"127.0.0.1:{ground._hooks}")
+        ground.configure({"public_url": f'relay = "{url}"\npublic_url'})
+        ground.start()
+        ground.book_online(41, ground.office.at(5, 9))
+        until("the online booking in the shop", lambda: ground.shop(41).get("status") == "pending", ground)
+        counted = httpx.get(f"http://127.0.0.1:{ground.web}/metrics", trust_env=False).text
+        assert 'repairy_sync_webhooks_total{result="stored"} 1.0' in counted
+        assert ground.ended_by(signal.SIGTERM) == 0
+        process.terminate()
+        process.communicate(timeout=20)
