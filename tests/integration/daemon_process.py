@@ -133,6 +133,13 @@ class Ground(Stage):
     def fault(self, kind: str, operation: str = "*", **how: Any) -> None:
         self.tell("/sandbox/faults", [{"kind": kind, "operation": operation, **how}])
 
+    def post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """One delivery to the daemon; the answer's status."""
+        return self._client.post(self.hook_url, content=body, headers=headers).status_code
+
+    def health(self, path: str) -> int:
+        return self._client.get(f"http://127.0.0.1:{self.web}{path}").status_code
+
     def calls(self, *operations: str) -> int:
         """Calls that took effect."""
         with self.sandbox.lock:

@@ -20,11 +20,11 @@ from tests.integration.daemon_process import HELD, UNSETTLED, Ground, ground_on,
 QUICK = {
     'timeout = "2s"': 'timeout = "1s"',
     'quarantine = "4s"': 'quarantine = "2s"',
-    'settle = "1s"': 'settle = "200ms"\nvisible_per_hour = 100000',
+    'settle = "1s"': 'settle = "200ms"\nvisible_per_hour = 100000\nmax_share = 1.0\nmax_count = 1000\nmin_count = 1000',
 }
 ROUND = 20  # kills of one installation
 LONGEST = 3.5  # seconds from a start to its kill: a little more than twice what a start takes
-GAP = 0.25  # seconds between two acts, at most
+GAP = 0.5  # seconds between two acts, at most
 CONVERGED = 90.0
 ENGINES = ("sqlite", "postgres")
 OPEN_INTENTS = "SELECT op FROM intent WHERE outcome IS NULL"
