@@ -39,14 +39,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def shared(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenedPage]:
-    """For tests that leave nothing behind."""
+    """For all tests: each changes bookings of its own."""
     with page_over(tmp_path_factory.mktemp("browser")) as made:
         yield made
 
 
 @pytest.fixture
-def own(browser: Browser, tmp_path: Path) -> Iterator[OpenedPage]:
-    with page_over(tmp_path) as made:
+def empty(browser: Browser, tmp_path: Path) -> Iterator[OpenedPage]:
+    """Before the first pass; its door may be locked."""
+    with page_over(tmp_path, filled=False) as made:
         yield made
 
 

@@ -54,8 +54,8 @@ def test_signing_in_and_out_by_keyboard(shared: OpenedPage, window: Window) -> N
     expect(page).to_have_url(f"{shared.url}/login")
 
 
-def test_the_lock_out_is_said(own: OpenedPage, window: Window) -> None:
-    page = window(own, "/login", enter=False)
+def test_the_lock_out_is_said(empty: OpenedPage, window: Window) -> None:
+    page = window(empty, "/login", enter=False)
     for turn in range(login.TRIES):
         page.get_by_label("Token").fill(f"guess {turn}")
         page.get_by_role("button", name="Sign in").click()
@@ -66,16 +66,16 @@ def test_the_lock_out_is_said(own: OpenedPage, window: Window) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_form_of_another_site_does_nothing(own: OpenedPage, window: Window, host: str) -> None:
+def test_a_form_of_another_site_does_nothing(shared: OpenedPage, window: Window, host: str) -> None:
     """In the signed-in owner's own browser: from another port of this machine, and from another name."""
-    page = window(own)
-    target = f"{own.url}/workshops/{WORKSHOP}/pause"
+    page = window(shared)
+    target = f"{shared.url}/workshops/{WORKSHOP}/pause"
     form = f'<form action="{target}" method="post"><input name="value" value="all"><button>Win a prize</button></form>'
     with other_site(form) as address:
         page.goto(address.replace("127.0.0.1", host))
         page.get_by_role("button", name="Win a prize").click()
         expect(page.get_by_role("alert")).to_contain_text("from another site")
-    assert own.app.state.decisions(WORKSHOP) == []
+    assert shared.app.state.decisions(WORKSHOP) == []
     page.goto("/")
     expect(page.get_by_role("heading", level=1)).to_contain_text("All in step.")
 
@@ -99,57 +99,57 @@ def test_charts_are_drawn(shared: OpenedPage, window: Window) -> None:
     expect(page.locator(".chart canvas")).to_have_count(3)
 
 
-def test_it_is_live(own: OpenedPage, window: Window) -> None:
+def test_it_is_live(shared: OpenedPage, window: Window) -> None:
     """What changes is shown without a reload, and the keyboard's place is kept."""
-    page = window(own)
+    page = window(shared)
     link = page.get_by_role("link", name="AAA002")
     link.focus()
-    own.site.office.status(2, "On hoist")
-    own.pass_on()
+    shared.site.office.status(2, "On hoist")
+    shared.pass_on()
     expect(page.get_by_role("row").filter(has=link)).to_contain_text("processing")
     expect(link).to_be_focused()
 
 
-def test_a_window_whose_session_ended_goes_to_the_door(own: OpenedPage, window: Window) -> None:
-    page = window(own)
+def test_a_window_whose_session_ended_goes_to_the_door(shared: OpenedPage, window: Window) -> None:
+    page = window(shared)
     page.context.clear_cookies()
-    expect(page).to_have_url(f"{own.url}/login")
+    expect(page).to_have_url(f"{shared.url}/login")
 
 
 # ---------------------------------------------------------------- what it does
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with-scripts", "without"])
-def test_a_held_booking_is_resolved_by_a_click(own: OpenedPage, window: Window, scripts: bool) -> None:
-    own.move_on_both_sides(4, own.site.office.at(5, 9), MOVED)
-    page = window(own, "/review", java_script_enabled=scripts)
-    case = page.get_by_role("article", name="NS-4")
+@pytest.mark.parametrize(("scripts", "number"), [(True, 4), (False, 6)], ids=["with-scripts", "without"])
+def test_a_held_booking_is_resolved_by_a_click(shared: OpenedPage, window: Window, scripts: bool, number: int) -> None:
+    shared.move_on_both_sides(number, shared.site.office.at(5, 9), MOVED)
+    page = window(shared, "/review", java_script_enabled=scripts)
+    case = page.get_by_role("article", name=f"NS-{number}")
     expect(case.get_by_role("row", name="Start differs")).to_contain_text("Tue 8 Jan 2030, 09:00")
     case.get_by_role("button", name="Use Repairy’s").click()
     expect(page.get_by_text("You decided: use Repairy’s. The next pass carries it out.")).to_be_visible()
-    own.pass_on()
+    shared.pass_on()
     if not scripts:
         page.reload()
     expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
-    assert str(own.site.row(4)["dropoff"]).startswith("2030-01-08 09:00")
+    assert str(shared.site.row(number)["dropoff"]).startswith("2030-01-08 09:00")
 
 
-def test_an_overwritten_value_is_put_back_from_the_story(own: OpenedPage, window: Window) -> None:
-    own.site.office.job(2, "Six new tyres")
-    own.pass_on()
-    page = window(own)
-    page.get_by_role("link", name="AAA002").click()
+def test_an_overwritten_value_is_put_back_from_the_story(shared: OpenedPage, window: Window) -> None:
+    shared.site.office.job(10, "Six new tyres")
+    shared.pass_on()
+    page = window(shared)
+    page.get_by_role("link", name="AAA010").click()
     expect(page.get_by_role("listitem").filter(has_text="Changed in the shop").first).to_contain_text("Six new tyres")
     page.get_by_role("button", name="Put back what was overwritten").last.click()
     expect(page.get_by_text("You decided: put the overwritten value back")).to_be_visible()
-    own.pass_on()
-    assert own.site.booking(2)["productDescription"] == "Brake pads, front"
+    shared.pass_on()
+    assert shared.site.booking(10)["productDescription"] == "Brake pads, front"
 
 
-def test_what_was_typed_at_either_side_runs_nowhere(own: OpenedPage, window: Window) -> None:
-    own.site.office.job(1, "<img src=x onerror=alert(1)><script>alert(2)</script>")
-    own.pass_on()
-    page = window(own)
+def test_what_was_typed_at_either_side_runs_nowhere(shared: OpenedPage, window: Window) -> None:
+    shared.site.office.job(1, "<img src=x onerror=alert(1)><script>alert(2)</script>")
+    shared.pass_on()
+    page = window(shared)
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     expect(page.get_by_text("<img src=x onerror=alert(1)>")).to_have_count(1)
     page.get_by_role("link", name="AAA001").click()
@@ -162,7 +162,7 @@ def test_what_was_typed_at_either_side_runs_nowhere(own: OpenedPage, window: Win
 @pytest.fixture(scope="module")
 def busy(shared: OpenedPage) -> OpenedPage:
     """With something held, so that every part of the pages is there."""
-    shared.move_on_both_sides(4, shared.site.office.at(5, 9), MOVED)
+    shared.move_on_both_sides(12, shared.site.office.at(5, 9), MOVED)
     return shared
 
 
