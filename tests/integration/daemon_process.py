@@ -140,6 +140,12 @@ class Ground(Stage):
     def health(self, path: str) -> int:
         return self._client.get(f"http://127.0.0.1:{self.web}{path}").status_code
 
+    def redeliver(self) -> None:
+        """The events that nobody took are sent soon: Repairy's own patience between two attempts grows to hours."""
+        with self.sandbox.lock:
+            for delivery in self.sandbox.partner.outbox:
+                delivery.attempts, delivery.due_at = 0, datetime.now(UTC)
+
     def calls(self, *operations: str) -> int:
         """Calls that took effect."""
         with self.sandbox.lock:

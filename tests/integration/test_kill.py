@@ -164,6 +164,7 @@ def lived_through(ground: Ground, chance: Random, kills: int, count: Kills) -> N
         if number == 0:
             until("backfill", lambda: ground.tried("backfill", "--nothing-at-repairy").returncode in (0, 3), ground)
         begun = ground.begin("run")
+        ground.redeliver()
     ground.daemon = begun
     at_rest(ground, life)
     ground.stop()
@@ -174,6 +175,7 @@ def at_rest(ground: Ground, life: Life) -> None:
     """Until nothing is open. Whoever was killed before a message left asks a person whether to send it: yes."""
     asked: set[str] = set()
     until("the daemon is ready", ground._is_ready, ground)
+    ground.redeliver()
 
     def quiet() -> bool:
         assert not ground.ended(), ground.said()
