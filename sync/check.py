@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sync.core.booking import UNMAPPED
+from sync.engine.suspicion import STOPS
 from sync.errors import SyncError, Unreachable
 from sync.ports import Window
 from sync.settings import Workshop
@@ -67,6 +68,8 @@ def _state(app: App) -> Iterator[Finding]:
         else:
             app.state.ready()
             yield Finding("good", "state", "writable and up to date")
+            for one in [plan for name in app.settings.workshops for plan in app.state.plans(name.name) if plan.scope in STOPS]:
+                yield Finding("error", f"{one.workshop}: pair", f"{one.reason}: repairy-sync approve {one.digest}")
     except SyncError as error:
         yield Finding("error", "state", str(error))
 

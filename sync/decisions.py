@@ -41,6 +41,8 @@ def approve(state: Keeper, workshops: Iterable[str], digest: str, use: str = "")
     plans = [one for name in workshops for one in state.plans(name) if one.digest == digest]
     if not plans:
         raise SyncError(f"no held plan has the digest {digest}; `repairy-sync held` lists them")
+    if any(one.scope == "restored" for one in plans) and use not in ("shop", "repairy"):
+        raise SyncError("the shop seems restored from a backup: say --use shop or --use repairy")
     for one in plans:
         state.decide(one.workshop, "approve", digest, use)
     return plans

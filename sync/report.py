@@ -13,6 +13,7 @@ from sync.core.times import iso, parse
 from sync.engine.acting import Done
 from sync.engine.planning import Plan, baseline_count
 from sync.engine.site import Site
+from sync.engine.suspicion import STOPS
 from sync.records import Standing
 
 Json = dict[str, Any]
@@ -63,7 +64,7 @@ def run(site: Site, done: Sequence[Done], plan: Plan, paired: Sequence[Link] = (
         "actions": actions([*done, *frozen]),
         "waiting": standings(site, "waiting"),
         "noted": standings(site, "noted") + _baseline(site),
-        "held": standings(site, "held"),
+        "held": standings(site, "held") + [standing(one, None) for one in site.state.plans(site.name) if one.scope in STOPS],
         "digest": plan_digest([one.action for one in (*done, *frozen)]),
     }
 

@@ -82,6 +82,8 @@ def _write(scene: Scene, side: Side, fields: Fields, verdict: Verdict, choice: s
 
 def _to_shop(scene: Scene, fields: Fields, verdict: Verdict, choice: str | None) -> Outlook:
     group = verdict.group
+    if (why := scene.link.choice.get(f"stuck.{group}")) and choice is None:
+        return held(group, why)
     if scene.link.locked:
         return Outlook(stands=(Stand("waiting", group, "the shop's program has locked this row"),))
     if group in CUSTOMER + VEHICLE and choice != "repairy":

@@ -10,17 +10,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sync.core.action import digest
 from sync.core.times import stamp
-from sync.engine import gather
+from sync.engine import gather, suspicion
 from sync.engine.acting import Done, act
 from sync.engine.deciding import take_up
 from sync.engine.pairing import pair_halves
 from sync.engine.planning import Plan, plan
 from sync.engine.settling import settle
 from sync.engine.site import Site
-from sync.errors import Unreachable
-from sync.records import Desk, Standing
+from sync.records import Desk
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,18 @@ class Engine:
         self.open()
         take_up(site)
         if not self.check_shop():
-            return Result(reached={"shop": False, "repairy": True})
+            return Result(reached={"shop": True, "repairy": True})
         reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
         self._looked = reached["shop"]  # a shop that cannot be read may have been changed: look again
+        if suspicion.stopped(site):
+            self._record(started, (), reached)
+            return Result(reached=reached)
         paired = pair_halves(site)
         settled = settle(site)
         if reached["shop"]:
             self.set_baseline()
-        todo = plan(site, profile_changed=self._profile_changed(reached["shop"]))
+        changed = self._profile_changed(reached["shop"])
+        todo = plan(site, profile_changed=changed) if reached["shop"] else Plan()
         done = act(site, todo)
         self._record(started, done, reached)
         return Result(done, paired, settled, reached, todo)
@@ -85,37 +87,10 @@ class Engine:
             self.site.rules = replace(self.site.rules, baseline_at=stamp(read))
 
     def check_shop(self) -> bool:
-        """Once a process: the shop's tables are those that were pinned. Otherwise nothing is written, and why is said."""
-        if self._looked:
-            return True
-        site, source = self.site, self.site.state.source(self.site.name, "shop")
-        try:
-            now = dict(site.shop.identity())
-        except Unreachable:
-            return True  # the gathering says so
-        if source.identity and dict(source.identity) != now:
-            self._say_schema(source.identity, now)
-            return False
-        site.state.save_source(replace(source, identity=now))
-        self._looked = True
-        return True
-
-    def _say_schema(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
-        changed = sorted(name or "the database" for name in old.keys() | new.keys() if old.get(name) != new.get(name))
-        reason = f"the shop database has changed: {', '.join(changed)}; nothing is written until this is approved"
-        standing = Standing(
-            "",
-            self.site.name,
-            None,
-            "plan",
-            "schema",
-            reason,
-            self.site.now(),
-            digest(new),
-            len(changed),
-            {"identity": dict(new)},
-        )
-        self.site.state.stand(self.site.name, None, [standing], kinds={"plan"})
+        """Once a process and with every sweep: both sides are those that were pinned. Otherwise nothing is written."""
+        if not self._looked or gather.sweep_due(self.site):
+            self._looked = suspicion.right_pair(self.site)
+        return self._looked
 
     def _profile_changed(self, reached: bool) -> bool:
         """A changed profile or contract is remembered with the first good pass; its own plan waits for a person."""

@@ -18,7 +18,9 @@ from sync.core.canonical import view
 from sync.core.fold import RAW, memories
 from sync.core.sight import sight
 from sync.core.times import stamp
+from sync.engine import suspicion
 from sync.engine.folding import accept, announce, said, withdraw
+from sync.engine.gather import ours
 from sync.engine.planning import Plan
 from sync.engine.site import Site, names
 from sync.errors import NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
@@ -102,7 +104,7 @@ def _perform(site: Site, link: Link, action: Action) -> tuple[Link, str]:
 def _still_so(site: Site, link: Link) -> Link | None:
     """Read the booking again; None where it is not what the plan was made from, and then it is planned anew."""
     try:
-        row = site.repairy.read(link.repairy_id or "")
+        row = ours(site, site.repairy.read(link.repairy_id or ""))
     except (NotFound, Unreachable) as error:
         wait = timedelta(seconds=site.backoff.delay(link.attempts + 1, site.luck()))
         site.state.save(link, attempts=link.attempts + 1, due_at=site.stamp(wait), error=str(error), poll_at=site.stamp(wait))
@@ -189,8 +191,6 @@ def reread(site: Site, link: Link) -> Link:
         row = site.shop.read({link.shop_key or ""}).get(link.shop_key or "")
     except Unreachable:
         return link
-    return (
-        link
-        if row is None
-        else site.state.save(link, **sight(link, "shop", row, site.stamp(), site.stamp()), due_at=site.stamp())
-    )
+    if row is None or suspicion.look_at_all(site, link, row):
+        return link
+    return site.state.save(link, **sight(link, "shop", row, site.stamp(), site.stamp()), due_at=site.stamp())

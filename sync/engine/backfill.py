@@ -14,16 +14,17 @@ from sync.core.booking import Link
 from sync.core.canonical import view
 from sync.core.status import OPEN
 from sync.core.times import day_of, start_of
-from sync.engine import Engine, gather
+from sync.engine import Engine, gather, suspicion
 from sync.engine.acting import Done, act
 from sync.engine.deciding import take_up
 from sync.engine.pairing import pair_halves
 from sync.engine.planning import Plan, plan
 from sync.engine.settling import settle
 from sync.engine.site import Site
-from sync.errors import ConfigError, NotFound, Unreachable
+from sync.errors import ConfigError, NotFound, Unreachable, WrongPair
 from sync.ports import Window
 
+_STOPPED = "nothing is written until a person decided: `repairy-sync held` says about what"
 BATCH = 40  # bookings between two words of progress
 
 
@@ -53,8 +54,11 @@ def backfill(
     site = engine.site
     engine.open()
     take_up(site)
-    engine.check_shop()
+    if not engine.check_shop():
+        raise WrongPair(_STOPPED)
     _gather(site, span, known)
+    if suspicion.stopped(site):
+        raise WrongPair(_STOPPED)
     engine.set_baseline()
     paired = pair_halves(site)
     settle(site)

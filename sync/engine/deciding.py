@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sync.core.booking import GROUPS, Link
+from sync.engine import suspicion
 from sync.engine.pairing import join, split
 from sync.engine.site import Site
 from sync.errors import SyncError
@@ -32,9 +33,12 @@ def _approve(site: Site, decision: Decision) -> None:
     for one in site.state.plans(site.name):
         if one.digest != decision.target:
             continue
-        if one.scope == "schema":
-            source = site.state.source(site.name, "shop")
-            site.state.save_source(replace(source, identity=one.details["identity"]))
+        if one.scope in ("schema", "workshop"):
+            suspicion.accept_pair(site, one)
+        if one.scope == "restored":
+            if decision.value not in suspicion.USES:
+                raise SyncError("a restored shop is approved with --use shop or --use repairy")
+            suspicion.decided(site, one, decision.value)
         for link_id, signature in one.details.get("links", {}).items():
             link = site.state.link(int(link_id))
             released = f"{link.choice.get('release', '')} {signature}".strip()

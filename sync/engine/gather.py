@@ -6,7 +6,7 @@ is missing when it is absent by key in two good reads a quarantine apart; many a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,9 @@ from sync.core.canonical import view
 from sync.core.sight import fingerprint, sight
 from sync.core.status import FINAL
 from sync.core.times import day_of, local, stamp
+from sync.engine import suspicion
 from sync.engine.site import Site
+from sync.engine.suspicion import News
 from sync.errors import NotFound, Unreachable
 from sync.ports import Reading, Window
 from sync.records import Source
@@ -28,28 +30,62 @@ Changes = dict[str, Any]
 
 
 def shop(site: Site, window: Window | None = None) -> bool:
-    """Read what changed; whether the shop could be read."""
+    """Read what changed; whether the shop could be read. Nothing is taken in from a reading that cannot be right."""
     source = replace(site.state.source(site.name, "shop"), last_attempt=site.now())
-    sweep = window is not None or _sweep_due(site)
     try:
-        reading = site.shop.window(window or site.window) if sweep else site.shop.changed(source.cursor, site.window)
-        if reading.whole and not reading.rows and source.rows:
-            raise Unreachable(f"the shop database shows no bookings at all; it showed {source.rows} before")
-        _take_in(site, reading, source)
-        _look_for_missing(site, reading)
+        news = _shop_news(site, source, window)
+        if not suspicion.restored(site, news):
+            _refuse_bulk(site, news)
+        _take_in(site, news, source)
+        _take_missing(site, news)
     except Unreachable as error:
         site.state.save_source(replace(source, last_error=str(error)))
         site.log.warning("shop not read", workshop=site.name, error=str(error))
         return False
+    reading = news.reading
     rows = len(reading.rows) if reading.whole else source.rows
     cursor = reading.cursor or source.cursor
     site.state.save_source(replace(source, cursor=cursor, last_good=site.now(), last_error="", rows=rows))
-    if sweep and window is None:
+    if reading.whole and window is None:
         site.state.save_desk(replace(site.state.desk(site.name), last_sweep=site.now()))
     return True
 
 
-def _sweep_due(site: Site) -> bool:
+def _shop_news(site: Site, source: Source, window: Window | None) -> News:
+    """What changed; or everything, where that is due or what changed looks like another past. Raises Unreachable."""
+    if window is None and not sweep_due(site):
+        reading = site.shop.changed(source.cursor, site.window)
+        news = _compared(site, reading)
+        newest = max((row.changed_at for row in reading.rows if row.changed_at), default="")
+        lost = newest < (source.cursor or "") and not reading.unreadable  # the row that the cursor was taken from
+        if reading.whole or not (lost or suspicion.signs(site, news)):
+            return _not_empty(site, news, source, site.window)
+    wide = window or site.window
+    return _not_empty(site, _compared(site, site.shop.window(wide)), source, wide)
+
+
+def _not_empty(site: Site, news: News, source: Source, window: Window) -> News:
+    """Nothing where there were rows is no answer; that the last of them left the window is one."""
+    if not news.reading.whole or news.reading.rows or not source.rows:
+        return news
+    starts = [view(link.shop or {}).get("starts_at") for link in site.state.links(site.name, states={"open", "baseline"})]
+    days = (window.since.astimezone(site.rules.zone).date(), window.until.astimezone(site.rules.zone).date())
+    if any(start and days[0] < day_of(start, site.rules.zone) < days[1] for start in starts):
+        raise Unreachable(f"the shop database shows no bookings at all; it showed {source.rows} before")
+    return news
+
+
+def _compared(site: Site, reading: Reading) -> News:
+    """The rows that differ from what is known, and those that should be there, asked for by key. Raises Unreachable."""
+    known = site.state.digests(site.name)
+    changed = [row for row in reading.rows if known.get(row.key) != fingerprint(row)]
+    mine = site.state.by_shop_keys(site.name, [row.key for row in changed if row.key in known])
+    lacking = _lacking(site, reading, known)
+    found = site.shop.read({link.shop_key for link in lacking if link.shop_key}) if lacking else {}
+    return News(reading, changed, {key: links[-1] for key, links in mine.items()}, found, lacking)
+
+
+def sweep_due(site: Site) -> bool:
     """Once a day, at the workshop's own time; and at the very first pass."""
     last = site.state.desk(site.name).last_sweep
     here = site.now().astimezone(site.rules.zone)
@@ -57,19 +93,12 @@ def _sweep_due(site: Site) -> bool:
     return last is None or last < today <= site.now() or site.now() - last > timedelta(days=1)
 
 
-def _take_in(site: Site, reading: Reading, source: Source) -> None:
+def _take_in(site: Site, news: News, source: Source) -> None:
     """Rows that differ from what is known become due; new ones become links."""
-    known = site.state.digests(site.name)
-    changed = [row for row in reading.rows if known.get(row.key) != fingerprint(row)]
-    links = site.state.by_shop_keys(site.name, [row.key for row in changed if row.key in known])
     now, last = site.stamp(), stamp(source.last_good) if source.last_good else None
-    saves = [
-        (links[row.key][-1], sight(links[row.key][-1], "shop", row, now, last) | {"due_at": now})
-        for row in changed
-        if row.key in links
-    ]
-    site.state.save_all(saves)
-    site.state.add_all(site.name, [_new_row(site, row, now, last) for row in changed if row.key not in links])
+    mine = [(link, row) for row in news.changed if (link := news.links.get(row.key))]
+    site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now}) for link, row in mine])
+    site.state.add_all(site.name, [_new_row(site, row, now, last) for row in news.changed if row.key not in news.links])
 
 
 def _new_row(site: Site, row: Sighting, now: str, last: str | None) -> Changes:
@@ -80,37 +109,39 @@ def _new_row(site: Site, row: Sighting, now: str, last: str | None) -> Changes:
     return {"reference": reference, "state": state, **sight(link, "shop", row, now, last), "due_at": now}
 
 
-def _look_for_missing(site: Site, reading: Reading) -> None:
-    """Linked keys that a whole reading lacks, and those already missed once, are asked for by key."""
-    shown = {row.key for row in reading.rows} | set(reading.unreadable)
-    lacking = _lacking(site, reading, shown)
-    if not lacking:
-        return
-    found = site.shop.read({link.shop_key for link in lacking if link.shop_key})
-    gone = [link for link in lacking if link.shop_key not in found]
-    _refuse_bulk(site, gone, len(shown))
+def _take_missing(site: Site, news: News) -> None:
+    """Rows that were only outside the reading are taken in; those not found by key are missing."""
     now = site.stamp()
-    back = [(link, sight(link, "shop", row, now, now)) for link in lacking if (row := found.get(link.shop_key or ""))]
+    back = [(link, sight(link, "shop", row, now, now)) for link in news.lacking if (row := news.found.get(link.shop_key or ""))]
     site.state.save_all([(link, changes | ({"due_at": now} if _news(link, changes) else {})) for link, changes in back])
-    site.state.save_all([(link, changes) for link in gone if (changes := _missed(site, link, "shop"))])
+    site.state.save_all([(link, changes) for link in news.gone if (changes := _missed(site, link, "shop"))])
 
 
-def _lacking(site: Site, reading: Reading, shown: set[str]) -> list[Link]:
-    if reading.whole:
-        return [link for link in site.state.links(site.name, states={"open"}) if link.shop_key and link.shop_key not in shown]
-    due = site.state.links(site.name, due=site.now(), states={"open"})
-    return [link for link in due if "shop" in link.missing and link.shop_key not in shown]
+def _lacking(site: Site, reading: Reading, known: Mapping[str, str]) -> list[Link]:
+    """Linked keys that a whole reading lacks, those above its highest, and those already missed once."""
+    shown = {row.key for row in reading.rows} | set(reading.unreadable)
+    if not reading.whole:
+        due = site.state.links(site.name, due=site.now(), states={"open"})
+        return [link for link in due if "shop" in link.missing and link.shop_key not in shown]
+    lacking = [link for link in site.state.links(site.name, states={"open"}) if link.shop_key and link.shop_key not in shown]
+    above = site.state.by_shop_keys(site.name, suspicion.above(reading, known))
+    asked = {link.id for link in lacking}
+    return lacking + [links[-1] for links in above.values() if links[-1].id not in asked and not forgotten(links[-1])]
+
+
+def forgotten(link: Link) -> bool:
+    """Its customer's data was erased; it is left alone."""
+    return "forgotten" in link.choice
 
 
 def _news(link: Link, changes: Changes) -> bool:
     return bool(changes.get("shop") != link.shop or link.missing)
 
 
-def _refuse_bulk(site: Site, gone: Sequence[Link], shown: int) -> None:
-    fresh = [link for link in gone if "shop_gone" not in link.missing]
-    most = site.limits.allowed(max(shown, len(gone)))
-    if len(fresh) > most:
-        raise Unreachable(f"{len(fresh)} linked bookings are missing at once; more than {most} counts as a failed read")
+def _refuse_bulk(site: Site, news: News) -> None:
+    gone, shown = len(news.fresh), len(news.reading.rows)
+    if gone > (most := site.limits.allowed(max(shown, gone))):
+        raise Unreachable(f"{gone} linked bookings are missing at once; more than {most} counts as a failed read")
 
 
 def _missed(site: Site, link: Link, side: str) -> Changes:
@@ -147,9 +178,17 @@ def repairy(site: Site) -> bool:
 
 def _read(site: Site, booking: str) -> Sighting | NotFound | Unreachable:
     try:
-        return site.repairy.read(booking)
+        return ours(site, site.repairy.read(booking))
     except (NotFound, Unreachable) as error:
         return error
+
+
+def ours(site: Site, row: Sighting) -> Sighting:
+    """Raises NotFound where it is a booking of another workshop, whatever id it came under."""
+    if row.workshop_id not in (None, site.id):
+        site.log.warning("booking of another workshop", workshop=site.name, repairy_id=row.key)
+        raise NotFound("Repairy has it in another workshop")
+    return row
 
 
 def _take_booking(
@@ -161,10 +200,7 @@ def _take_booking(
         site.state.park_event(event, site.name)
         return
     if isinstance(result, Sighting):
-        if result.workshop_id not in (None, site.id):
-            site.log.warning("booking of another workshop", workshop=site.name, repairy_id=booking)
-        else:
-            take_sighting(site, link, result, stamp(source.last_good) if source.last_good else None)
+        take_sighting(site, link, result, stamp(source.last_good) if source.last_good else None)
     elif link is not None and (changes := _missed(site, link, "repairy")):
         site.state.save(link, **changes, poll_at=site.stamp(site.quarantine))
     if event is not None:

@@ -13,8 +13,9 @@ from sync.core.guard import Frozen, stale, tripped
 from sync.core.plan import decide
 from sync.core.scene import is_past
 from sync.core.status import KIND, OPEN
-from sync.core.times import stamp
+from sync.core.times import parse, stamp
 from sync.engine.pairing import split
+from sync.engine.pingpong import stuck
 from sync.engine.site import Site
 from sync.records import Intent, Standing
 
@@ -74,9 +75,15 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
     if (maker := next((one for one in making if _may_be(link, one)), None)) is not None:
         why = "may be the row that an interrupted insert made"
         return link, Outlook(stands=(Stand("waiting", "intent", why, _look(site, maker)),))
+    if absent := [side for side in ("shop", "repairy") if side in link.missing and f"{side}_gone" not in link.missing]:
+        until = parse(link.missing[absent[0]]) + site.quarantine
+        return link, Outlook(stands=(Stand("waiting", "missing", "not found once; it is looked for again", stamp(until)),))
     if op := link.choice.get("restore"):
         return link, _restored(site, link, op)
     out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
+    if turning := stuck(site, link, out.actions):
+        link = site.state.save(link, choice={**link.choice, **turning})
+        out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
     if out.split:
         split(site, link)  # its fresh link is due, and decided on in the next pass
         return site.state.link(link.id), Outlook()
