@@ -23,6 +23,7 @@ OLDEST_COPY = timedelta(hours=50)  # two days, and a late start
 USUAL = 3  # events by this time, on each of the last weeks' same days, that make none today strange
 WEEKS = 4
 AGAIN = timedelta(days=1)
+TRIED = timedelta(hours=1)  # an older failure says nothing of now: nothing was due since, or the server slept
 # Kind -> looks in a row, one a minute, after which it is told that it began, or is over.
 PATIENCE: Mapping[str, int] = {
     "unreachable": 10, "failed": 10, "late": 2, "held": 2, "cancelled": 1, "guard": 1,
@@ -94,15 +95,15 @@ class Look:
 def look(places: Iterable[Place], machine: Machine, now: datetime) -> Look:
     """`now` is aware UTC. The machine is looked at while any workshop is open."""
     is_open = [place for place in places if place.hours.contains(now.astimezone(place.zone).replace(tzinfo=None))]
-    found = [problem for place in is_open for problem in _of_place(place)]
+    found = [problem for place in is_open for problem in _of_place(place, now)]
     found += _of_machine(machine) if is_open else ()
     about = {place.name for place in is_open} | ({""} if is_open else set())
     return Look({problem.key: problem for problem in found}, frozenset(about))
 
 
-def _of_place(place: Place) -> Iterator[Problem]:
+def _of_place(place: Place, now: datetime) -> Iterator[Problem]:
     for source in place.sources:
-        if source.last_error:
+        if source.last_error and source.last_attempt and now - source.last_attempt < TRIED:
             yield _unreachable(place, source)
     if place.failing:
         yield Problem("failed", place.name, f"no pass succeeds: {place.failing}", "passes succeed again")

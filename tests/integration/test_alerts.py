@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,19 +17,32 @@ import pytest
 from sync import alerts
 from sync.alerts import PATIENCE, Habit, Look, Machine, Memory, Place, Problem, look, message, news, tell
 from sync.errors import ConfigError, Unreachable
+from sync.ports import Event
+from sync.pulse import Pulse
 from sync.records import Source, Standing
+from sync.settings import load
 from sync.settings.kinds import hours
-from sync.watch import Addresses, Watch
+from sync.watch import Addresses, Looking, Watch
+from sync.web.webhooks import Intake
+from sync.wiring import App, opened
 from tests.fakes import FakeClock
 from tests.integration import sinks
 from tests.integration.daemon_process import ground_on, until
+from tests.integration.installation import installed
 
 ZONE = ZoneInfo("Australia/Melbourne")
 OPEN = datetime(2026, 3, 5, 10, 0, tzinfo=ZONE).astimezone(UTC)  # a Thursday
 NIGHT = datetime(2026, 3, 5, 2, 30, tzinfo=ZONE).astimezone(UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+clock = FakeClock(OPEN)
 GOOD = Place("Northside", hours("Mon-Fri 07:00-18:00"), ZONE, [], [])
-DOWN = Source("Northside", "shop", last_good=OPEN - timedelta(hours=1), last_error="the shop database could not be opened")
+DOWN = Source(
+    "Northside",
+    "shop",
+    last_attempt=OPEN,
+    last_good=OPEN - timedelta(hours=1),
+    last_error="the shop database could not be opened",
+)
 
 
 def stands(kind: str = "held", reason: str = "both sides changed the time", **facts: object) -> Standing:
@@ -93,7 +107,10 @@ QUIET = {
         replace(GOOD, sources=[replace(DOWN, last_good=OPEN - 3 * DAY, last_error="")]),
         Machine(),
     ),
-    "what waits and what is noted": (replace(GOOD, standings=[]), Machine()),
+    "a server that slept: its last attempt failed": (
+        replace(GOOD, sources=[replace(DOWN, last_attempt=OPEN - timedelta(hours=14))]),
+        Machine(),
+    ),
     "few webhooks on that weekday": (replace(GOOD, habit=Habit(0, [4, 2, 9, 5])), Machine()),
     "a weekday known for three weeks": (replace(GOOD, habit=Habit(0, [4, 4, 4])), Machine()),
     "one webhook today": (replace(GOOD, habit=Habit(1, [4, 4, 4, 4])), Machine()),
@@ -109,6 +126,59 @@ def test_what_belongs_to_a_held_plan_is_told_as_the_plan_only() -> None:
     many = [stands(id=str(n), reason="part of a held plan", digest="0123456789ab") for n in range(60)]
     found = look([replace(GOOD, standings=[*many, stands("plan", "60 at once", digest="0123456789ab")])], Machine(), OPEN).found
     assert list(found) == ["guard/Northside/0123456789ab"]
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    """A whole installation in its opening hours, nothing in its state."""
+    with installed(tmp_path) as made:
+        made.secret("repairy_webhook_secret", "made-up")
+        made.configure(safety='[webhooks]\npublic_url = "https://shop.example.com/webhooks/repairy"')
+        with opened(load(tmp_path / "repairy-sync.toml"), clock) as one:
+            one.migrate()
+            yield one
+
+
+def kinds(app: App, intake: Intake, pulse: Pulse | None = None) -> set[str]:
+    """What is found wrong there."""
+    beats = pulse or Pulse(["Northside"], clock, timedelta(seconds=30))
+    return {one.kind for one in Looking(app, app.settings.workshops, beats, intake)().found.values()} - {"disk"}
+
+
+def test_the_facts_are_gathered_from_state_and_process(app: App) -> None:
+    """Each problem from where it really shows; before, there is none."""
+    intake = Intake(clock)
+    assert kinds(app, intake) == set()
+    app.state.save_source(DOWN)
+    app.state.stand("Northside", None, [stands(link_id=None), stands("plan", "60 at once", link_id=None, digest="0123456789ab")])
+    for week in range(1, 5):
+        for number in range(3):
+            moment = OPEN - timedelta(weeks=week, minutes=number + 1)
+            app.state.add_event(Event(f"{week}{number}", "created", "booking-1", None, moment), "Northside")
+    copies = app.settings.state.journal_path.parent / "backups"
+    copies.mkdir(exist_ok=True)
+    (copies / "state.db.2026-03-01.bak").touch()
+    os.utime(copies / "state.db.2026-03-01.bak", ((OPEN - 4 * DAY).timestamp(),) * 2)
+    intake.refuse("its signature is wrong", {"x-webhook-signature": "00"})
+    intake.unfetched = "it does not answer"
+    pulse = Pulse(["Northside"], clock, timedelta(seconds=30))
+    pulse.end("Northside", "Unreachable: the state database could not be used")
+    assert kinds(app, intake, pulse) == {"unreachable", "held", "guard", "silent", "copy", "refused", "relay", "failed"}
+
+
+def test_strangers_who_try_the_door_are_no_problem(app: App) -> None:
+    """A delivery without a signature is not Repairy's."""
+    intake = Intake(clock)
+    intake.refuse("it has no header x-webhook-signature", {"user-agent": "scanner"})
+    assert kinds(app, intake) == set()
+
+
+def test_an_event_of_today_ends_the_silence(app: App) -> None:
+    for week in range(5):
+        for number in range(3):
+            moment = OPEN - timedelta(weeks=week, minutes=number + 1)
+            app.state.add_event(Event(f"{week}{number}", "created", "booking-1", None, moment), "Northside")
+    assert kinds(app, Intake(clock)) == set()
 
 
 # ---------------------------------------------------------------- when it is told
@@ -183,8 +253,6 @@ def test_a_restart_forgets_nothing_told() -> None:
 
 
 # ---------------------------------------------------------------- to whom
-
-clock = FakeClock(OPEN)
 
 
 class Eyes:
