@@ -5,7 +5,7 @@ RULE: what happens is written here, never drawn; what must hold in the end is `p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sync.sandbox.faults import Fault
 from tests.simulation.people import Case, People
@@ -14,6 +14,7 @@ from tests.simulation.world import Setting, World
 
 STEP = 60.0  # seconds between two passes
 REST = [130.0, 200.0, 400.0, 700.0, 700.0, 1300.0, 4000.0, 40_000.0]  # seconds between those of the end
+LATER = [90_000.0, 130.0, 400.0, 700.0, 1300.0]  # where a clock was ahead, what it put off is due only now
 Course = Callable[["Scripted"], None]
 
 
@@ -43,8 +44,8 @@ class Scripted:
                 return
             self.passes(seconds=400.0)
 
-    def rest(self) -> None:
-        for seconds in REST:
+    def rest(self, seconds_between: Sequence[float] = REST) -> None:
+        for seconds in seconds_between:
             self.passes(seconds=seconds)
 
     def broken(self) -> list[str]:

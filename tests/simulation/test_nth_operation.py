@@ -19,7 +19,7 @@ import pytest
 
 from sync.state.journal import MappingJournal
 from tests.simulation.machine import SimClock
-from tests.simulation.scripted import COURSES, Scripted
+from tests.simulation.scripted import COURSES, LATER, Scripted
 
 TESTED = (("socket", "booked_online"), ("fsync", "booked_at_the_counter"))
 SOAKED = ("booked_at_the_counter", "booked_online", "worked_on_and_done", "changed_and_cancelled_online", "both_at_once")
@@ -218,6 +218,8 @@ def _told(kind: str, name: str, nth: Nth, folder: Path) -> list[str]:
         story.pass_ = nth.laid_over(world.turn)
         COURSES[name](story)
         story.pass_ = world.turn
+        if kind == "clock" and nth.fired:
+            story.rest(LATER)
         lines = story.broken() if nth.fired else []
         lines += _journal_lacks(story) if kind == "fsync" else []
         return [*world.machine.trace[-80:], *lines] if lines else []
