@@ -17,8 +17,8 @@ def half(scene: Scene) -> Outlook:
     source: Side = "shop" if link.shop_key is not None else "repairy"
     target, fields = other(source), scene.views[source]
     create = link.choice.get("create")
-    if link.choice.get("identity"):
-        return held("identity", link.choice["identity"])
+    if why := link.choice.get("identity") or link.choice.get("doubt"):
+        return held("identity", why)
     if link.state != "open" and not create:
         return Outlook()
     if link.missing.get(f"{source}_gone"):

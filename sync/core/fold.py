@@ -180,7 +180,7 @@ def _due(link: Link, out: Outlook, going: bool, bulk: bool) -> str | None:
 
 def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
     """A decision lasts until it is carried out or has nothing left to decide."""
-    if key == "create" or (key == "identity" and value != "same"):
+    if key in ("create", "doubt") or (key == "identity" and value != "same"):
         return not link.paired
     if key == "identity":  # the same booking, whatever changed: until the plate is agreed on
         return view(link.shop_base or {}).get("rego") != view(link.shop or {}).get("rego")

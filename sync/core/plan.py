@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sync.core.action import Outlook, Rules, held
+from sync.core.action import Outlook, Rules, Stand, held
 from sync.core.booking import CANCELLED, Ability, Fields, Link
 from sync.core.change import whole
 from sync.core.create import gone, half
@@ -26,6 +26,8 @@ def decide(link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datet
         return half(scene)
     if link.missing.get("shop_gone") or link.missing.get("repairy_gone"):
         return gone(scene)
+    if link.shop is None or link.repairy is None:
+        return Outlook(stands=(Stand("waiting", "link", "one side of it was not read yet"),))
     if another(scene):
         return held("identity", "plate, contact and start all changed: is this another booking?")
     if reborn(scene):

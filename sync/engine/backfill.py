@@ -101,7 +101,11 @@ def silent(site: Site) -> None:
 
 def _wanted(site: Site, span: Span, known: set[str]) -> list[Link]:
     """Open halves in the span: shop rows, and known bookings that paired with no row."""
-    return [half for half in site.state.halves(site.name) if "identity" not in half.choice and _meant(site, half, span, known)]
+    return [
+        half
+        for half in site.state.halves(site.name)
+        if not half.choice.keys() & {"identity", "doubt"} and _meant(site, half, span, known)
+    ]
 
 
 def _meant(site: Site, half: Link, span: Span, known: set[str]) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from sync.core.booking import GROUPS, Link
-from sync.engine import suspicion
-from sync.engine.pairing import join, split
+from sync.engine import suspicion, upkeep
+from sync.engine.pairing import join, next_reference, split
 from sync.engine.site import Site
 from sync.errors import SyncError
 from sync.records import Decision
@@ -44,6 +44,10 @@ def _approve(site: Site, decision: Decision) -> None:
             released = f"{link.choice.get('release', '')} {signature}".strip()
             site.state.save(link, choice={**link.choice, "release": released}, due_at=site.stamp())
         site.state.close_standing(one.id, "approve")
+
+
+def _forget(site: Site, decision: Decision) -> None:
+    upkeep.forget(site, site.state.link(int(decision.target)))
 
 
 def _resolve(site: Site, decision: Decision) -> None:
@@ -94,7 +98,9 @@ def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
     """It is new: made on the other side; a row whose old link is another booking's goes on under the next reference."""
     if link.paired:
         link = split(site, link)
-    choice = {key: value for key, value in link.choice.items() if key != "identity"}
+    elif "doubt" in link.choice and link.shop_key is not None:  # its reference is another's booking
+        link = site.state.save(link, reference=next_reference(site, link))
+    choice = {key: value for key, value in link.choice.items() if key not in ("identity", "doubt")}
     site.state.save(link, state="open", choice={**choice, "create": "person"}, refused={}, due_at=site.stamp())
 
 
@@ -110,4 +116,4 @@ def _restore(site: Site, link: Link, how: Mapping[str, str]) -> None:
 
 
 _RESOLVE = {"use": _use, "skip": _skip, "link": _link, "create": _create, "retry": _retry, "restore": _restore}
-_WAYS = {"pause": _pause, "approve": _approve, "resolve": _resolve}
+_WAYS = {"pause": _pause, "approve": _approve, "resolve": _resolve, "forget": _forget}

@@ -104,7 +104,7 @@ def _stranger(site: Site, link: Link, action: Action, sighting: Sighting) -> boo
 
 def _not_ours(site: Site, link: Link, action: Action, intent: Intent, sighting: Sighting) -> Link:
     reason = f"Repairy already has another booking ({sighting.code or sighting.key}) under {link.reference}"
-    choice = {**link.choice, "identity": reason}
+    choice = {**link.choice, "doubt": reason}
     withdraw(site, link, action)
     said(site, link, action, "rejected", "another's booking")
     return site.state.finish(intent, "rejected", reason, link, choice=choice, due_at=site.stamp())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from sync.core.booking import Link
 from sync.core.pair import pair
 from sync.engine.site import Site
@@ -32,7 +34,7 @@ def pair_halves(site: Site) -> int:
 
 def join(site: Site, row: Link, booking: Link) -> Link:
     """The shop's half takes up Repairy's; both are looked at anew."""
-    choice = {key: value for key, value in row.choice.items() if key not in ("identity", "create")}
+    choice = {key: value for key, value in row.choice.items() if key not in ("identity", "doubt", "create")}
     site.journal.append(
         kind="link", workshop=site.name, reference=row.reference, shop_key=row.shop_key, repairy_id=booking.repairy_id
     )
@@ -64,16 +66,22 @@ def split(site: Site, link: Link) -> Link:
 
     Made before the old one is let go, and looked for first, so that an interrupted split is not made twice."""
     mine = site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])
-    fresh = next((one for one in mine if one.id > link.id), None) or _renewed(site, link, len(mine) + 1)
+    fresh = next((one for one in mine if one.id > link.id), None) or _renewed(site, link)
     site.state.save(link, state="skipped", due_at=None, poll_at=None, choice={})
     site.state.stand(site.name, link.id, [])
     return fresh
 
 
-def _renewed(site: Site, link: Link, number: int) -> Link:
+def next_reference(site: Site, link: Link) -> str:
+    """For a later booking under the same key: `~2`, `~3` …"""
+    taken = {one.reference for one in site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])}
+    return next(name for number in count(2) if (name := f"{site.prefix}{link.shop_key}~{number}") not in taken)
+
+
+def _renewed(site: Site, link: Link) -> Link:
     return site.state.add(
         site.name,
-        reference=f"{site.prefix}{link.shop_key}~{number}",
+        reference=next_reference(site, link),
         shop_key=link.shop_key,
         shop=link.shop,
         shop_digest="",  # read anew at the next pass

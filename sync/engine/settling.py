@@ -120,7 +120,7 @@ def _find(site: Site, intent: Intent, link: Link, action: Action) -> bool:
         return True
     if new:
         why = "an insert was interrupted and more than one new row could be it: link the right one"
-        site.state.finish(intent, "unknown", why, link, choice={**link.choice, "identity": why}, due_at=site.stamp())
+        site.state.finish(intent, "not_sent", why, link, choice={**link.choice, "doubt": why}, due_at=site.stamp())
         return True
     return _still_old(site, intent, link, action, None)
 

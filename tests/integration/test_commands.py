@@ -413,3 +413,22 @@ def test_all_actions_of_a_booking_in_a_held_plan_are_released_together(filled: I
     assert filled.run("sync").code == 0
     assert {filled.booking(number)["jobNotes"] for number in (2, 3)} == {"moved and noted"}
     assert filled.messages() == ["moved", "moved"]
+
+
+def test_a_reference_that_is_anothers_booking_is_held_until_a_person_says_it_is_new(site: Installation) -> None:
+    """A create answered with a stranger's booking is neither adopted nor tried again by itself."""
+    site.run("sync")
+    stranger = site.book_online(55, site.office.at(4, 9))
+    site.office.book(56, site.office.at(4, 9))
+    key = site.row(56)["id"]
+    with site.sandbox.lock:
+        site.sandbox.partner.edit(stranger, externalId=f"NS-{key}")
+    assert site.run("sync").code == 3
+    creates = site.calls("create")
+    for _ in range(2):
+        assert site.run("sync").code == 3
+    assert site.calls("create") == creates == 1
+    assert site.run("resolve", str(key), "--create").code == 0
+    assert site.run("sync").code == 0
+    assert site.booking(56)["externalId"] == f"NS-{key}~2"
+    assert site.booking(55)["externalId"] == f"NS-{key}"
