@@ -24,6 +24,7 @@ from sync.ports import Reading, Window
 from sync.records import Source
 
 Changes = dict[str, Any]
+LONGEST_DAY = timedelta(hours=25)  # that on which the clocks go back: a shorter one would bring a second sweep on it
 
 
 # -- the shop
@@ -90,7 +91,7 @@ def sweep_due(site: Site) -> bool:
     last = site.state.desk(site.name).last_sweep
     here = site.now().astimezone(site.rules.zone)
     today = local(datetime.combine(here.date(), site.sweep), site.rules.zone)[0]
-    return last is None or last < today <= site.now() or site.now() - last > timedelta(days=1)
+    return last is None or last < today <= site.now() or site.now() - last > LONGEST_DAY
 
 
 def _take_in(site: Site, news: News, source: Source) -> None:
