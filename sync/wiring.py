@@ -198,6 +198,7 @@ class App:
             past=settings.schedule.window_past,
             future=settings.schedule.window_future,
             visible_per_hour=settings.safety.visible_per_hour,
+            retention=settings.state.retention,
             profile_digest=self._digest(workshop),
             stopping=ending.is_set,
         )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync.core.times import stamp
-from sync.engine import gather, suspicion
+from sync.engine import gather, suspicion, upkeep
 from sync.engine.acting import Done, act
 from sync.engine.deciding import take_up
 from sync.engine.pairing import pair_halves
@@ -49,6 +49,7 @@ class Engine:
         site, started = self.site, self.site.now()
         self.open()
         take_up(site)
+        sweeping = gather.sweep_due(site)
         if not self.check_shop():
             return Result(reached={"shop": True, "repairy": True})
         reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
@@ -64,6 +65,8 @@ class Engine:
         todo = plan(site, profile_changed=changed) if reached["shop"] else Plan()
         done = act(site, todo)
         self._record(started, done, reached)
+        if sweeping and reached["shop"]:
+            upkeep.purge(site)
         return Result(done, paired, settled, reached, todo)
 
     def open(self) -> None:

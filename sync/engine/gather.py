@@ -13,8 +13,9 @@ from typing import Any
 
 from sync.core.booking import Link, Sighting
 from sync.core.canonical import view
+from sync.core.scene import is_past
 from sync.core.sight import fingerprint, sight
-from sync.core.status import FINAL
+from sync.core.status import FINAL, OPEN
 from sync.core.times import day_of, local, stamp
 from sync.engine import suspicion
 from sync.engine.site import Site
@@ -98,13 +99,30 @@ def _take_in(site: Site, news: News, source: Source) -> None:
     """Rows that differ from what is known become due; new ones become links."""
     now, last = site.stamp(), stamp(source.last_good) if source.last_good else None
     mine = [(link, row) for row in news.changed if (link := news.links.get(row.key))]
-    site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now}) for link, row in mine])
-    site.state.add_all(site.name, [_new_row(site, row, now, last) for row in news.changed if row.key not in news.links])
+    known = [(link, row) for link, row in mine if not forgotten(link)]
+    site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now}) for link, row in known])
+    erased = [(link, row) for link, row in mine if forgotten(link) and not _again(site, link, row)]
+    site.state.save_all([(link, {"shop_digest": fingerprint(row)}) for link, row in erased])
+    fresh = [(row, 1) for row in news.changed if row.key not in news.links]
+    again = [(row, _number(link) + 1) for link, row in mine if _again(site, link, row)]
+    site.state.add_all(site.name, [_new_row(site, row, now, last, number) for row, number in fresh + again])
 
 
-def _new_row(site: Site, row: Sighting, now: str, last: str | None) -> Changes:
+def _again(site: Site, link: Link, row: Sighting) -> bool:
+    """The row of a forgotten booking is a booking to come: another one, under its old key."""
+    seen = view(row.fields)
+    return forgotten(link) and seen.get("status") in OPEN and not is_past(seen.get("starts_at"), site.rules.zone, site.now())
+
+
+def _number(link: Link) -> int:
+    """Which booking of its key a link is."""
+    _, _, number = (link.reference or "").rpartition("~")
+    return int(number) if number.isdecimal() and "~" in (link.reference or "") else 1
+
+
+def _new_row(site: Site, row: Sighting, now: str, last: str | None, number: int = 1) -> Changes:
     """A shop row seen for the first time. What the first pass finds is the baseline: nothing is created from it."""
-    reference = site.prefix + row.key
+    reference = site.prefix + row.key + (f"~{number}" if number > 1 else "")
     link = Link(0, site.name, reference, row.key)
     state = "skipped" if view(row.fields).get("status") in FINAL else "open" if site.rules.baseline_at else "baseline"
     return {"reference": reference, "state": state, **sight(link, "shop", row, now, last), "due_at": now}
@@ -163,6 +181,9 @@ def repairy(site: Site) -> bool:
     source = replace(site.state.source(site.name, "repairy"), last_attempt=site.now())
     named = {event.booking_id: event.id for event in site.state.events(site.name)}
     linked = site.state.by_repairy_ids(site.name, named)
+    if over := [event for booking, event in named.items() if (link := linked.get(booking)) and forgotten(link)]:
+        site.state.settle_event(over, site.name)
+        named = {booking: event for booking, event in named.items() if event not in over}
     due = {link.repairy_id: link for link in site.state.to_poll(site.name, site.now(), site.polls) if link.repairy_id}
     wanted = dict.fromkeys([*named, *due])
     results = site.fan.map(lambda booking: _read(site, booking), wanted)

@@ -51,6 +51,7 @@ class Site:
     past: timedelta = timedelta(days=30)
     future: timedelta = timedelta(days=365)
     visible_per_hour: int = 30
+    retention: timedelta = timedelta(days=400)
     profile_digest: str = ""
     luck: Callable[[], float] = random.random
     stopping: Callable[[], bool] = _never  # asked between two writes
