@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from sync.demo.stage import WEB_TOKEN, Stage
 from sync.web import login
 from tests.integration.opened_page import TOKEN, WORKSHOP, OpenedPage, page_over, ticket
 
@@ -471,3 +473,27 @@ def test_figures_count_what_happened(client: httpx.Client) -> None:
     counted = [[float(cell or 0) for cell in re.findall(r"<td>(.*?)</td>", cells)] for _, cells in rows]
     assert sum(row[3] for row in counted) >= 40, "the creates of the backfill"
     assert len(re.findall(r"data-at=", client.get("/charts?span=30d").text)) == 30
+
+
+# ---------------------------------------------------------------- in the daemon
+
+
+def test_run_serves_it_beside_health() -> None:
+    """The real process: the page behind the token, health without one and under any name, and a click taken up at once."""
+    with Stage(keep=False) as stage:
+        stage.start()
+        with httpx.Client(base_url=f"http://127.0.0.1:{stage.web}", trust_env=False, verify=False) as client:
+            assert client.get("/livez", headers={"Host": "watcher.example.com"}).status_code == 200
+            assert client.get("/").headers["location"] == "/login"
+            assert client.post("/login", data={"token": WEB_TOKEN}).status_code == 303
+            page = client.get("/").text
+            assert "Northside" in page
+            assert "bookings made online do not reach" not in page, "webhooks are configured here"
+            client.post(f"/workshops/{WORKSHOP}/pause", data={"ticket": ticket(page), "value": "all"})
+            over = time.monotonic() + 20
+            while "paused, nothing is pushed" not in client.get("/").text:
+                assert time.monotonic() < over
+                time.sleep(0.05)
+        said = stage.log.read_text(encoding="utf-8")
+        assert "paused on the page" in said
+        assert WEB_TOKEN not in said
