@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
@@ -23,7 +24,9 @@ QUICK = {
     'settle = "1s"': 'settle = "200ms"\nvisible_per_hour = 100000\nmax_share = 1.0\nmax_count = 1000\nmin_count = 1000',
 }
 ROUND = 20  # kills of one installation
-LONGEST = 3.5  # seconds from a start to its kill: a little more than twice what a start takes
+EARLY = 0.2  # of the kills fall before the daemon is ready, or whenever so soon after its start
+LONGEST = 2.0  # seconds until a kill, counted from the start or else from the moment the daemon works
+START = 30.0  # seconds that a start may take on a machine with other things to do
 GAP = 0.5  # seconds between two acts, at most
 CONVERGED = 90.0
 ENGINES = ("sqlite", "postgres")
@@ -44,6 +47,9 @@ class Life:
     acts: int = 0
 
     def act(self) -> None:
+        """One act; while the backfill runs there is none."""
+        if len(self.ground.sandbox.partner.bookings) < OPEN:
+            return
         self.acts += 1
         self.chance.choice((self.book, self.move, self.move, self.note, self.job, self.hoist, self.ready, self.cancel))()
 
@@ -148,15 +154,10 @@ def lived_through(ground: Ground, chance: Random, kills: int, count: Kills) -> N
     """One installation: backfilled and run, killed so often on the way, and left to come to rest."""
     life = Life(ground, chance)
     for kind in ("create", "update", "set_status"):
-        ground.fault("slow", kind, times=None, share=0.5, seconds=0.2)
+        ground.fault("slow", kind, times=None, share=0.7, seconds=0.4)
     begun = ground.begin("backfill", "--nothing-at-repairy")
     for number in range(kills):
-        over, ready = time.monotonic() + chance.uniform(0.5, LONGEST), False
-        while (now := time.monotonic()) < over:
-            if number:
-                life.act()
-            time.sleep(min(over - now, chance.uniform(0, GAP)))
-            ready = ready or ground._is_ready()
+        ready = lived_on(life, at_work=ground._is_ready if number else lambda: bool(ground.sandbox.partner.bookings))
         begun.kill()
         begun.wait()
         ground.age_lease()
@@ -169,6 +170,18 @@ def lived_through(ground: Ground, chance: Random, kills: int, count: Kills) -> N
     at_rest(ground, life)
     ground.stop()
     judged(ground, life)
+
+
+def lived_on(life: Life, at_work: Callable[[], bool]) -> bool:
+    """People act until the seeded moment, counted from the start or from when it is at work; whether it came to be."""
+    early, moment, ready = life.chance.random() < EARLY, life.chance.uniform(0, LONGEST), False
+    over = time.monotonic() + (moment if early else START)
+    while (now := time.monotonic()) < over:
+        life.act()
+        time.sleep(min(over - now, life.chance.uniform(0, GAP)))
+        if not ready and at_work():
+            ready, over = True, over if early else time.monotonic() + moment
+    return ready
 
 
 def at_rest(ground: Ground, life: Life) -> None:
