@@ -15,6 +15,7 @@ from sync.records import Decision, Standing
 
 WAYS = ("use", "link", "create", "skip", "retry", "restore")
 FLAGS = ("create", "skip", "retry")  # ways that need no value
+USES = ("shop", "repairy")
 Paused = Literal["", "all", "visible"]
 
 
@@ -29,7 +30,7 @@ def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, s
     """One booking: `use` shop | repairy, `link` to a key, id or code, `create`, `skip`, `retry`, `restore` a journal entry.
 
     Returns the decision as it is stored. Raises SyncError where it is none of these."""
-    if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in ("shop", "repairy")):
+    if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in USES):
         raise SyncError("say one of: use shop, use repairy, link ID, create, skip, retry, restore INTENT")
     how: dict[str, str | bool] = {way: value or True}
     state.decide(link.workshop, "resolve", str(link.id), json.dumps(how))
@@ -37,12 +38,13 @@ def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, s
 
 
 def approve(state: Keeper, workshops: Iterable[str], digest: str, use: str = "") -> list[Standing]:
-    """Release a held plan, or accept a changed schema; the plans released. Raises SyncError where none has this digest."""
+    """Release a held plan, or accept a changed schema; the plans released. `use` shop | repairy: whose values are right,
+    where the shop was restored from a backup. Raises SyncError where none has this digest, or `use` is lacking."""
     plans = [one for name in workshops for one in state.plans(name) if one.digest == digest]
     if not plans:
         raise SyncError(f"no held plan has the digest {digest}; `repairy-sync held` lists them")
-    if any(one.scope == "restored" for one in plans) and use not in ("shop", "repairy"):
-        raise SyncError("the shop seems restored from a backup: say --use shop or --use repairy")
+    if use not in (USES if any(one.scope == "restored" for one in plans) else ("", *USES)):
+        raise SyncError("where the shop seems restored from a backup, say whose values are right: --use shop or --use repairy")
     for one in plans:
         state.decide(one.workshop, "approve", digest, use)
     return plans

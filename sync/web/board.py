@@ -14,9 +14,10 @@ from sync.core.canonical import view
 from sync.core.status import OPEN
 from sync.core.times import day_of, is_day, parse, stamp
 from sync.engine.site import Site
+from sync.engine.suspicion import STOPS
 from sync.records import Standing
 from sync.state.glance import Backlog, Glance
-from sync.web.wording import WHERE, ago, count, lasting
+from sync.web.wording import WHERE, ago, count, lasting, sentence
 
 DAYS = 7  # today and the coming ones
 STALE = timedelta(minutes=10)  # a side that should be read every minute
@@ -50,6 +51,7 @@ class WorkshopNow:
     noted: int
     held: int
     started: bool  # a pass has ended
+    stopped: str = ""  # why nothing at all is written until a person decides
 
     @property
     def changed(self) -> datetime | None:
@@ -89,7 +91,8 @@ def workshop_now(site: Site, glance: Glance) -> WorkshopNow:
     sides = (_shop(site, glance), _repairy(site, glance))
     due = glance.due(site.name, now)
     waiting, noted = kinds.get("waiting", 0), kinds.get("noted", 0)
-    return WorkshopNow(site.name, site.rules.mode, desk.paused, sides, due, waiting, noted, held, started)
+    stopped = next((one.reason for one in site.state.plans(site.name) if one.scope in STOPS), "")
+    return WorkshopNow(site.name, site.rules.mode, desk.paused, sides, due, waiting, noted, held, started, stopped)
 
 
 def _shop(site: Site, glance: Glance) -> SideNow:
@@ -130,7 +133,10 @@ def _trouble(workshop: WorkshopNow, now: datetime) -> Saying | None:
     whose = f"{workshop.name}: "
     for side in workshop.sides:
         if side.error:
-            return Saying("trouble", f"{whose}{_NAMES[side.side]} could not be read, last {ago(side.read, now)}. {side.error}.")
+            last = f"was last read {ago(side.read, now)}" if side.read else "was never read before"
+            return Saying("trouble", f"{whose}{_NAMES[side.side]} could not be read; it {last}. {sentence(side.error)}")
+    if workshop.stopped:
+        return Saying("trouble", f"{whose}nothing is written until you decide: {workshop.stopped.rstrip('.')}.")
     shop = workshop.sides[0]
     if shop.read and now - shop.read > STALE:
         return Saying("trouble", f"{whose}the shop was last read {ago(shop.read, now)}.")
@@ -146,7 +152,8 @@ def _attention(workshop: WorkshopNow, now: datetime) -> Saying | None:
         return Saying("busy", f"{whose}the first pass has not ended yet.")
     if workshop.paused:
         what = "nothing is pushed" if workshop.paused == "all" else "nothing that may message a customer is pushed"
-        return Saying("attention", f"{whose}paused, {what}.")
+        more = f" {count(workshop.held, 'thing')} for you to decide." if workshop.held else ""
+        return Saying("attention", f"{whose}paused, {what}.{more}")
     if workshop.held:
         return Saying("attention", f"{whose}{count(workshop.held, 'thing')} for you to decide.")
     if workshop.mode == "observe":
@@ -156,8 +163,12 @@ def _attention(workshop: WorkshopNow, now: datetime) -> Saying | None:
             "busy", f"{whose}{count(workshop.due.count, 'booking')} to look at, for {lasting(now - workshop.due.oldest)}."
         )
     if workshop.waiting:
-        return Saying("busy", f"{whose}in step, but for {count(workshop.waiting, 'change')} that wait for their time.")
+        return Saying("busy", f"{whose}in step, but for {_waiting(workshop.waiting)} time.")
     return None
+
+
+def _waiting(number: int) -> str:
+    return f"{count(number, 'change')} that {'waits for its' if number == 1 else 'wait for their'}"
 
 
 # -- bookings of these days

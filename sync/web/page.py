@@ -257,8 +257,6 @@ class Page:
 
     def _approve(self, ask: Ask) -> Response:
         digest, use = str(ask.path["digest"]), ask.form.get("use", "")
-        if use not in ("", "shop", "repairy"):
-            raise Refused(400, "Say shop or repairy.")
         plans = self._decided(lambda: decisions.approve(self._state, self._sites, digest, use))
         for one in plans:
             self._sites[one.workshop].log.info("approved on the page", workshop=one.workshop, digest=digest, count=one.count)

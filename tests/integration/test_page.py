@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from sync.core.booking import Side
 from sync.demo.stage import WEB_TOKEN, Stage
-from sync.web import login
+from sync.records import Standing
+from sync.state.glance import Backlog
+from sync.web import board, login
 from tests.integration.opened_page import TOKEN, WORKSHOP, OpenedPage, page_over, ticket
 
 pytestmark = pytest.mark.xdist_group("page")  # two installations serve them all
@@ -318,6 +324,63 @@ def test_in_step_is_said_in_one_sentence(client: httpx.Client) -> None:
     assert re.fullmatch(r"All in step\. Last change (just now|\d+ \w+ ago)\.", said)
 
 
+NOW = datetime(2026, 3, 6, 9, tzinfo=UTC)
+
+
+def standing(side: Side = "shop", **other: Any) -> board.SideNow:
+    minute = NOW - timedelta(minutes=1)
+    return replace(board.SideNow(side, minute, NOW - timedelta(minutes=2), timedelta(), 0, 0, ""), **other)
+
+
+CALM = board.WorkshopNow(
+    "Northside", "two-way", "", (standing(), standing("repairy")), Backlog(0), waiting=0, noted=7, held=0, started=True
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "tone", "text"),
+    [
+        ({}, "good", "All in step. Last change 2 minutes ago."),
+        ({"sides": (standing(written=None), standing("repairy", written=None))}, "good", "All in step. Nothing was written yet."),
+        ({"waiting": 1}, "busy", "Northside: in step, but for 1 change that waits for its time."),
+        ({"waiting": 2}, "busy", "Northside: in step, but for 2 changes that wait for their time."),
+        ({"due": Backlog(3, NOW - timedelta(seconds=9))}, "good", "All in step. Last change 2 minutes ago."),
+        ({"due": Backlog(3, NOW - timedelta(minutes=9))}, "busy", "Northside: 3 bookings to look at, for 9 minutes."),
+        ({"started": False}, "busy", "Northside: the first pass has not ended yet."),
+        ({"mode": "observe"}, "attention", "Northside: only watching (mode observe), nothing is written to either side."),
+        ({"held": 2, "mode": "observe"}, "attention", "Northside: 2 things for you to decide."),
+        ({"held": 2, "paused": "all"}, "attention", "Northside: paused, nothing is pushed. 2 things for you to decide."),
+        ({"paused": "visible"}, "attention", "Northside: paused, nothing that may message a customer is pushed."),
+        (
+            {"stopped": "the tables changed", "held": 1},
+            "trouble",
+            "Northside: nothing is written until you decide: the tables changed.",
+        ),
+        (
+            {"sides": (standing(read=NOW - timedelta(hours=3)), standing())},
+            "trouble",
+            "Northside: the shop was last read 3 hours ago.",
+        ),
+        (
+            {"sides": (standing(), standing("repairy", error="it did not answer", read=None)), "held": 1},
+            "trouble",
+            "Northside: Repairy could not be read; it was never read before. It did not answer.",
+        ),
+    ],
+)
+def test_the_sentence_on_top(changes: dict[str, Any], tone: str, text: str) -> None:
+    assert board.saying([replace(CALM, **changes)], NOW) == board.Saying(tone, text)
+
+
+def test_the_sentence_is_of_the_workshops_that_stand_worst() -> None:
+    """Every one of these, none of the others."""
+    held, down = replace(CALM, name="B", held=1), standing(error="it did not answer")
+    troubled = [replace(CALM, name=name, sides=(down, standing("repairy"))) for name in ("C", "D")]
+    said = board.saying([CALM, held, *troubled], NOW)
+    assert said.tone == "trouble"
+    assert [name for name in ("Northside", "B", "C", "D") if f"{name}: " in said.text] == ["C", "D"]
+
+
 def test_without_webhooks_it_says_that_online_bookings_do_not_arrive(client: httpx.Client) -> None:
     assert "bookings made online do not reach the shop" in client.get("/").text
 
@@ -432,6 +495,24 @@ def test_a_plan_that_is_not_held_is_not_approved(quiet: OpenedPage) -> None:
     with quiet.client() as client:
         said = ticket(client.get("/").text)
         assert client.post("/plans/000000000000/approve", data={"ticket": said}).status_code == 400
+
+
+def test_a_restored_shop_asks_whose_values_are_right(opened: OpenedPage) -> None:
+    """Two buttons in place of one, and no approval without a side; the sentence says that nothing is written."""
+    state = opened.app.state
+    plan = Standing("", WORKSHOP, None, "plan", "restored", "the shop seems restored from a backup", NOW, "abcdef012345", 3)
+    state.stand(WORKSHOP, None, [plan], kinds={"plan"})
+    with opened.client() as client:
+        page = client.get("/review").text
+        assert re.findall(r'name="use" value="(\w+)"', page) == ["shop", "repairy"]
+        assert "nothing is written until you decide: the shop seems restored" in client.get("/").text
+        said = ticket(page)
+        for use, status in (("", 400), ("both", 400), ("shop", 303)):
+            assert client.post("/plans/abcdef012345/approve", data={"ticket": said, "use": use}).status_code == status
+    (decided,) = state.decisions(WORKSHOP)
+    assert (decided.kind, decided.target, decided.value) == ("approve", "abcdef012345", "shop")
+    state.take(decided)
+    state.stand(WORKSHOP, None, [], kinds={"plan"})
 
 
 def test_pause_and_push_again(opened: OpenedPage) -> None:
