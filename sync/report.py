@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sync.core.action import plan_digest
-from sync.core.booking import Link, Side
+from sync.core.booking import SIDES, Link
 from sync.core.times import iso, parse
 from sync.engine.acting import Done
 from sync.engine.planning import Plan, baseline_count
@@ -93,12 +93,9 @@ def status(site: Site) -> Json:
         "noted": len(state.standings(site.name, "noted")) + len(_baseline(site)),
         "held": len(held),
         "paused": desk.paused,
-        "last_success": {side: _moment(state.source(site.name, side).last_good) for side in _SIDES},
+        "last_success": {side: _moment(state.source(site.name, side).last_good) for side in SIDES},
         "oldest_due_seconds": max(0, int((now - oldest) / timedelta(seconds=1))),
     }
-
-
-_SIDES: tuple[Side, ...] = ("shop", "repairy")
 
 
 def held(sites: Iterable[Site]) -> Json:

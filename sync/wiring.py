@@ -12,11 +12,12 @@ from datetime import time
 
 from sync import logs
 from sync.core.action import Rules
+from sync.core.booking import SIDES
 from sync.core.guard import Limits
 from sync.engine import Engine
 from sync.engine.rebuild import catch_up
 from sync.engine.site import Journal, Site
-from sync.errors import SyncError
+from sync.errors import SyncError, Unreachable
 from sync.machine import SystemClock, Threads
 from sync.ports import Clock, Fan
 from sync.repairy import contract as wire
@@ -54,13 +55,19 @@ class Bridge:
     copy_daily: Callable[[], None]
 
     def tick(self) -> None:
-        """One pass, and on while there is more to do at once; the watchdog is fed when this ends. Raises SyncError."""
+        """One pass, and on while there is more to do at once; the watchdog is fed when this ends.
+
+        Raises SyncError; Unreachable, once all that can be done is done, where a side could not be read."""
         self.copy_daily()
         clock = self.engine.site.clock
         over = clock.monotonic() + TICK_SECONDS
         for _ in range(20):
-            if not self.engine.run().moved or self.ending.is_set() or clock.monotonic() >= over:
-                return
+            result = self.engine.run()
+            if not result.moved or self.ending.is_set() or clock.monotonic() >= over:
+                break
+        unread = [self.state.source(self.name, side).last_error for side in SIDES if not result.reached.get(side, True)]
+        if any(unread):
+            raise Unreachable("; ".join(filter(None, unread)))
 
     def stop(self) -> None:
         """The pass ends after the call in hand."""

@@ -16,6 +16,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 Side = Literal["shop", "repairy"]
+SIDES: tuple[Side, ...] = ("shop", "repairy")
 Fields = Mapping[str, str | None]
 
 PENDING, PROCESSING, DONE, CANCELLED = "pending", "processing", "done", "cancelled"

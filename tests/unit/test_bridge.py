@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sync.errors import Unreachable
 from sync.wiring import TICK_SECONDS, Bridge
 from tests.fakes import FakeClock
 
@@ -23,7 +24,7 @@ class Busy:
         self.clock.sleep(self.seconds)
         self.ran += 1
         self.left -= 1
-        return SimpleNamespace(moved=self.left > 0)
+        return SimpleNamespace(moved=self.left > 0, reached={"shop": True, "repairy": True})
 
 
 def ticked(engine: Busy, *, stopped: bool = False) -> int:
@@ -53,3 +54,21 @@ def test_a_tick_goes_on_while_there_is_more_but_not_for_ever(engine: Busy, passe
 
 def test_a_tick_ends_when_the_daemon_does() -> None:
     assert ticked(Busy(1), stopped=True) == 1
+
+
+class Deaf(Busy):
+    """The shop answers, Repairy does not."""
+
+    def run(self) -> Any:
+        super().run()
+        return SimpleNamespace(moved=False, reached={"shop": True, "repairy": False})
+
+
+def test_a_side_that_could_not_be_read_is_told_when_the_tick_is_over() -> None:
+    """So health, heartbeat and the one line of log know of it."""
+    engine = Deaf(1)
+    state = SimpleNamespace(source=lambda name, side: SimpleNamespace(last_error=f"{side} of {name} is away"))
+    facts: dict[str, Any] = {"name": "Northside", "engine": engine, "shop": None, "state": state, "lease": None}
+    with pytest.raises(Unreachable, match=r"^repairy of Northside is away$"):
+        Bridge(**facts, ending=threading.Event(), copy_daily=lambda: None).tick()
+    assert engine.ran == 1
