@@ -18,6 +18,7 @@ from sync.engine.pairing import pair_halves
 from sync.engine.planning import Plan, plan
 from sync.engine.settling import settle
 from sync.engine.site import Site
+from sync.errors import Unreachable
 from sync.records import Desk
 
 
@@ -52,7 +53,7 @@ class Engine:
         sweeping = gather.sweep_due(site)
         if not self.check_shop():
             return Result(reached={"shop": True, "repairy": True})
-        reached = {"shop": gather.shop(site), "repairy": gather.repairy(site)}
+        reached = {"shop": self._looked and gather.shop(site), "repairy": gather.repairy(site)}
         self._looked = reached["shop"]  # a shop that cannot be read may have been changed: look again
         if suspicion.stopped(site):
             self._record(started, (), reached)
@@ -91,8 +92,13 @@ class Engine:
 
     def check_shop(self) -> bool:
         """Once a process and with every sweep: both sides are those that were pinned. Otherwise nothing is written."""
-        if not self._looked or gather.sweep_due(self.site):
-            self._looked = suspicion.right_pair(self.site)
+        try:
+            if not self._looked or gather.sweep_due(self.site):
+                self._looked = suspicion.right_pair(self.site)
+        except Unreachable as error:
+            self._looked = False
+            gather.shop_not_read(self.site, error)
+            return True
         return self._looked
 
     def _profile_changed(self, reached: bool) -> bool:

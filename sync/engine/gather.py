@@ -6,7 +6,7 @@ is missing when it is absent by key in two good reads a quarantine apart; many a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -41,8 +41,7 @@ def shop(site: Site, window: Window | None = None) -> bool:
         _take_in(site, news, source)
         _take_missing(site, news)
     except Unreachable as error:
-        site.state.save_source(replace(source, last_error=str(error)))
-        site.log.warning("shop not read", workshop=site.name, error=str(error))
+        shop_not_read(site, error)
         return False
     reading = news.reading
     rows = len(reading.rows) if reading.whole else source.rows
@@ -51,6 +50,13 @@ def shop(site: Site, window: Window | None = None) -> bool:
     if reading.whole and window is None:
         site.state.save_desk(replace(site.state.desk(site.name), last_sweep=site.now()))
     return True
+
+
+def shop_not_read(site: Site, error: Unreachable) -> None:
+    """Said, and kept for `status`."""
+    source = site.state.source(site.name, "shop")
+    site.state.save_source(replace(source, last_attempt=site.now(), last_error=str(error)))
+    site.log.warning("shop not read", workshop=site.name, error=str(error))
 
 
 def _shop_news(site: Site, source: Source, window: Window | None) -> News:
@@ -82,8 +88,10 @@ def _compared(site: Site, reading: Reading) -> News:
     known = site.state.digests(site.name)
     changed = [row for row in reading.rows if known.get(row.key) != fingerprint(row)]
     mine = site.state.by_shop_keys(site.name, [row.key for row in changed if row.key in known])
-    lacking = _lacking(site, reading, known)
-    found = site.shop.read({link.shop_key for link in lacking if link.shop_key}) if lacking else {}
+    lacking = _lacking(site, reading, known, {row.key for row in changed})
+    back = {row.key: row for row in reading.rows}
+    asked = {link.shop_key for link in lacking if link.shop_key} - back.keys()
+    found = {**(site.shop.read(asked) if asked else {}), **back}
     return News(reading, changed, {key: links[-1] for key, links in mine.items()}, found, lacking)
 
 
@@ -100,12 +108,17 @@ def _take_in(site: Site, news: News, source: Source) -> None:
     now, last = site.stamp(), stamp(source.last_good) if source.last_good else None
     mine = [(link, row) for row in news.changed if (link := news.links.get(row.key))]
     known = [(link, row) for link, row in mine if not forgotten(link)]
-    site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now}) for link, row in known])
+    site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now} | _back(link)) for link, row in known])
     erased = [(link, row) for link, row in mine if forgotten(link) and not _again(site, link, row)]
     site.state.save_all([(link, {"shop_digest": fingerprint(row)}) for link, row in erased])
     fresh = [(row, 1) for row in news.changed if row.key not in news.links]
     again = [(row, _number(link) + 1) for link, row in mine if _again(site, link, row)]
     site.state.add_all(site.name, [_new_row(site, row, now, last, number) for row, number in fresh + again])
+
+
+def _back(link: Link) -> Changes:
+    """A row that was gone before it was a booking at Repairy is there again, or its key is another's now: it is to be made."""
+    return {"state": "open"} if link.state == "closed" and not link.paired else {}
 
 
 def _again(site: Site, link: Link, row: Sighting) -> bool:
@@ -136,13 +149,15 @@ def _take_missing(site: Site, news: News) -> None:
     site.state.save_all([(link, changes) for link in news.gone if (changes := _missed(site, link, "shop"))])
 
 
-def _lacking(site: Site, reading: Reading, known: Mapping[str, str]) -> list[Link]:
-    """Linked keys that a whole reading lacks, those above its highest, and those already missed once."""
-    shown = {row.key for row in reading.rows} | set(reading.unreadable)
+def _lacking(site: Site, reading: Reading, known: Mapping[str, str], changed: Collection[str]) -> list[Link]:
+    """Linked keys that a whole reading lacks, those above its highest, and those already missed once, back or not."""
+    shown = {row.key for row in reading.rows}
+    told = {*changed, *reading.unreadable}
     if not reading.whole:
         due = site.state.links(site.name, due=site.now(), states={"open"})
-        return [link for link in due if "shop" in link.missing and link.shop_key not in shown]
-    lacking = [link for link in site.state.links(site.name, states={"open"}) if link.shop_key and link.shop_key not in shown]
+        return [link for link in due if "shop" in link.missing and link.shop_key not in told]
+    mine = [link for link in site.state.links(site.name, states={"open"}) if link.shop_key and link.shop_key not in told]
+    lacking = [link for link in mine if link.shop_key not in shown or "shop" in link.missing]
     above = site.state.by_shop_keys(site.name, suspicion.above(reading, known))
     asked = {link.id for link in lacking}
     return lacking + [links[-1] for links in above.values() if links[-1].id not in asked and not forgotten(links[-1])]

@@ -16,7 +16,6 @@ from sync.core.booking import Link, Side, Sighting
 from sync.core.canonical import view
 from sync.core.fold import RAW
 from sync.engine.site import Site
-from sync.errors import Unreachable
 from sync.ports import Reading
 from sync.records import Standing
 
@@ -49,16 +48,12 @@ class News:
 
 
 def right_pair(site: Site) -> bool:
-    """Whether both sides are the pinned ones; the first time pins them. What differs stands as a plan."""
+    """Whether both sides are the pinned ones; the first time pins them. What differs stands as a plan. Raises Unreachable."""
     return all([_right_shop(site), _right_workshop(site)])
 
 
 def _right_shop(site: Site) -> bool:
-    source = site.state.source(site.name, "shop")
-    try:
-        now = dict(site.shop.identity())
-    except Unreachable:
-        return True  # the gathering says so
+    source, now = site.state.source(site.name, "shop"), dict(site.shop.identity())
     if not source.identity:
         site.state.save_source(replace(source, identity=now))
     return _same(site, "schema", source.identity or now, now, "the shop database has changed")
@@ -141,7 +136,7 @@ def _inserted(site: Site, link: Link) -> bool:
 
 def _highest(news: News) -> int | None:
     """The highest key now present; None where keys are no numbers."""
-    keys = [row.key for row in news.reading.rows] + list(news.reading.unreadable) + list(news.found)
+    keys = {*(row.key for row in news.reading.rows), *news.reading.unreadable, *news.found}
     return max(map(int, keys), default=None) if news.reading.whole and all(map(str.isdecimal, keys)) else None
 
 
