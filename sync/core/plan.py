@@ -36,7 +36,9 @@ def decide(link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datet
 
 
 def another(scene: Scene) -> bool:
-    """Plate, contact and start all changed at once, or a key that came back with another plate."""
+    """Plate and contact changed at once with the start or the name, or a key that came back with another plate.
+
+    The start alone does not tell: a shop that keeps days gives a reused key the same one soon enough."""
     base, now = scene.base("shop"), scene.views["shop"]
     if base is None or scene.link.choice.get("identity") == "same":
         return False
@@ -46,7 +48,8 @@ def another(scene: Scene) -> bool:
     contact = {"phone", "email"} & now.keys() or {"name"} & now.keys()
     if "rego" in changed and scene.link.missing.get("shop"):
         return True
-    return {"rego", "starts_at"} <= changed and bool(contact) and contact <= changed | _empty(base, now)
+    everything = "rego" in changed and bool(contact) and contact <= changed | _empty(base, now)
+    return everything and not changed.isdisjoint(("starts_at", "name"))
 
 
 def reborn(scene: Scene) -> bool:
