@@ -86,6 +86,8 @@ class History:
             return
         case = chance.choice(cases)
         choices = [*self._by_staff(case), *self._by_customer(case)]
+        if not choices:  # gone on both sides
+            return
         chance.choice(choices)()
         if chance.random() < 0.15:  # the other side too, at once
             both = self._by_customer(case) if chance.random() < 0.5 else self._by_staff(case)
