@@ -28,13 +28,14 @@ A = TypeVar("A")
 class Breaker:
     """Counts what becomes of the calls to one target. Safe to use from any thread."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, rest: timedelta = timedelta(seconds=30)) -> None:
+        """`rest`: how long it stays open the first time."""
         self._clock, self._lock = clock, threading.Lock()
         self._failures = self._openings = 0
         self._until: datetime | None = None
         self._calls: deque[datetime] = deque()
         self._wasted: deque[datetime] = deque()  # retries that failed
-        self._wait = Backoff(first=30.0, cap=900.0)
+        self._wait = Backoff(first=rest.total_seconds(), cap=900.0)
 
     def now(self) -> datetime:
         return self._clock.now()

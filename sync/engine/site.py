@@ -59,7 +59,7 @@ class Site:
     breaker: Breaker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.breaker = Breaker(self.clock)
+        self.breaker = Breaker(self.clock, self.poll / 2)
         self.repairy = Guarded(self.repairy, self.breaker)
 
     def now(self) -> datetime:
