@@ -87,6 +87,7 @@ class Ability:
     links: bool = False  # can keep the other side's name for a booking that exists
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("UTC"))  # the workshop's zone: whose days count
     grain: Literal["second", "minute", "day"] = "second"  # finest time that it keeps
+    naive: tzinfo | None = None  # the zone in which it keeps times without an offset; None: it keeps instants
     limits: Mapping[str, int] = field(default_factory=dict)  # longest text of a field, in characters
     overflow: Literal["hold", "shorten"] = "hold"
     append_notes: bool = False  # notes can only be added, a line at a time

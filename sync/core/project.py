@@ -7,10 +7,10 @@ Works on canonical views (`canonical.view`); answers in the same form.
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 
 from sync.core.booking import GROUPS, Ability, Fields
-from sync.core.times import at, day_of, is_day, iso, parse
+from sync.core.times import at, day_of, is_day, iso, local, parse
 
 
 class TooLong(Exception):
@@ -111,7 +111,10 @@ def _moved_along(start: str | None, there: Fields | None) -> str | None:
 
 
 def _grain(value: str | None, onto: Ability) -> str | None:
-    if value is None or onto.grain != "minute" or is_day(value):
+    """As finely as it is kept. A wall clock shows the second of two equal hours as the first."""
+    if value is None or is_day(value):
         return value
-    moment = parse(value).astimezone(UTC)
-    return iso(moment - timedelta(seconds=moment.second))
+    moment = parse(value)
+    if onto.naive is not None:
+        moment = local(moment.astimezone(onto.naive).replace(tzinfo=None), onto.naive)[0]
+    return iso(moment - timedelta(seconds=moment.second) if onto.grain == "minute" else moment)

@@ -35,6 +35,7 @@ def of(profile: Profile, zone: ZoneInfo) -> Ability:
         links=bool(profile.write.link),
         zone=zone,
         grain=grain(profile),
+        naive=profile.zone("starts_at", zone),
         limits=profile.limits.lengths,
         overflow=profile.limits.overflow,
         append_notes=bool(profile.write.add_note) and not profile.write.set_notes,

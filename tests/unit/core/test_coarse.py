@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from sync.core.booking import Fields, Side
+from sync.core.booking import Ability, Fields, Side
 from sync.core.fold import folded
-from tests.unit.core.carry_out import BOOKING, REPAIRY, SHOP, WHOLE, Habit, World, booking, half, linked, plain, rules
+from sync.core.project import project
+from tests.unit.core.carry_out import BOOKING, MELBOURNE, REPAIRY, SHOP, WHOLE, Habit, World, booking, half, linked, plain, rules
 
 # -- days only
 
@@ -403,3 +404,12 @@ def test_a_side_that_changed_alone_sends_its_own_edits_only() -> None:
     world.edit("shop", description="Brakes")
     world.quiet()
     assert [dict(action.fields) for action in world.sent] == [{"description": "Brakes"}]
+
+
+@pytest.mark.parametrize("moment", ["2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"], ids=["first", "second"])
+def test_both_of_two_equal_hours_are_one_on_the_shops_wall(moment: str) -> None:
+    """A booking online in the hour that comes twice is no edit of the shop's when its row shows the first of the two."""
+    shop = Ability("shop", frozenset({"starts_at"}), zone=MELBOURNE, naive=MELBOURNE)
+    repairy = Ability("repairy", frozenset({"starts_at", "ends_at"}), zone=MELBOURNE)
+    assert project("time", {"starts_at": moment}, repairy, shop, None) == {"starts_at": "2026-04-04T15:30:00Z"}
+    assert project("time", {"starts_at": moment}, shop, repairy, None)["starts_at"] == moment
