@@ -16,6 +16,7 @@ import httpx
 from starlette.applications import Starlette
 
 from sync import settings
+from sync.errors import Unreachable
 from sync.machine import SystemClock
 from sync.web import page
 from sync.web.server import Listener
@@ -53,7 +54,9 @@ class OpenedPage:
         return f"http://127.0.0.1:{self.listener.port}"
 
     def pass_on(self) -> None:
-        self.bridge.tick()
+        """A tick; one that could not read a side says so to the daemon, and the page shows it."""
+        with contextlib.suppress(Unreachable):
+            self.bridge.tick()
 
     @contextlib.contextmanager
     def client(self, token: str = TOKEN) -> Iterator[httpx.Client]:
