@@ -96,9 +96,10 @@ def test_a_side_never_read_has_no_line(value: Value) -> None:
 
 
 def test_the_oldest_due_booking_gives_the_age(state: StateStore, value: Value) -> None:
-    state.add("Northside", shop_key="1", due_at=stamp(NOW - timedelta(minutes=10)))
-    state.add("Northside", shop_key="2", due_at=stamp(NOW - timedelta(minutes=90)))
-    state.add("Northside", shop_key="3", due_at=stamp(NOW + timedelta(minutes=90)))
+    now = datetime.now(UTC)  # the page asks the real clock; the file may have been loaded long ago
+    state.add("Northside", shop_key="1", due_at=stamp(now - timedelta(minutes=10)))
+    state.add("Northside", shop_key="2", due_at=stamp(now - timedelta(minutes=90)))
+    state.add("Northside", shop_key="3", due_at=stamp(now + timedelta(minutes=90)))
     assert value("due", **NORTH) == 2
     assert value("oldest_due_age_seconds", **NORTH) == pytest.approx(90 * 60, abs=30)
     assert value("oldest_due_age_seconds", workshop="Southside") == 0
