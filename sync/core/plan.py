@@ -29,7 +29,7 @@ def decide(link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datet
     if link.shop is None or link.repairy is None:
         return Outlook(stands=(Stand("waiting", "link", "one side of it was not read yet"),))
     if another(scene):
-        return held("identity", "plate, contact and start all changed: is this another booking?")
+        return held("identity", "plate and contact changed at once: is this another booking?")
     if reborn(scene):
         return Outlook(split=True)
     return whole(scene)
