@@ -87,7 +87,10 @@ def _update(connection: sa.Connection, changed: Iterable[Standing]) -> None:
 
 
 def _close(connection: sa.Connection, ids: Sequence[str], at: datetime, by: str) -> None:
+    """What a person was asked stays as history; a wait that is over says nothing, and an outage makes thousands."""
     if ids:
+        over = _T.delete().where(_T.c.id == sa.bindparam("_id"), _T.c.kind == "waiting")
+        connection.execute(over, [{"_id": id} for id in ids])
         closed = _T.update().where(_T.c.id == sa.bindparam("_id"), _OPEN).values(closed_at=at, closed_by=by)
         connection.execute(closed, [{"_id": id} for id in ids])
 

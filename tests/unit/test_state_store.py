@@ -24,6 +24,7 @@ from sync.state import migrate, tables
 from sync.state.database import Database, open_engine, wal_is_safe
 from sync.state.journal import MappingJournal
 from sync.state.store import StateStore
+from tests.fakes import FakeClock
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
@@ -730,3 +731,18 @@ def test_threads_append_whole_lines(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unreachable, match="journal"):
         MappingJournal(tmp_path / "none" / "journal.jsonl").append(n=1)
+
+
+def test_a_wait_that_is_over_leaves_no_row_and_a_hold_does() -> None:
+    """Bounded: an outage makes and ends thousands of waits; what a person was asked stays as history."""
+    store = StateStore("sqlite://", FakeClock())
+    link = store.add("Northside", shop_key="1")
+    for turn in range(50):
+        stands = [
+            Standing("", "Northside", link.id, kind, "time", f"{kind} {turn}", store.clock.now()) for kind in ("waiting", "held")
+        ]
+        store.stand("Northside", link.id, stands)
+    store.stand("Northside", link.id, [])
+    with store.database.reading() as connection:
+        kinds = connection.execute(sa.select(tables.hold.c.kind, sa.func.count()).group_by(tables.hold.c.kind)).all()
+    assert [tuple(row) for row in kinds] == [("held", 50)]
