@@ -130,6 +130,17 @@ def test_backfill_creates_only_when_nothing_else_is_at_repairy(site: Installatio
     assert site.writes == 0
 
 
+def test_what_lies_beyond_a_backfills_days_is_not_new_to_the_next_sync(site: Installation) -> None:
+    """Its reading is the baseline where there is none yet: the rest of the window is counted, and never pushed."""
+    until = site.office.at(1, 0).date().isoformat()
+    assert site.run("backfill", "--nothing-at-repairy", "--until", until).code == 0
+    pushed = len(site.bookings())
+    said = site.run("sync").json["workshops"][0]
+    assert 0 < pushed == len(site.bookings()) < OPEN
+    assert said["actions"] == []
+    assert any(f"{OPEN - pushed} open bookings" in one["reason"] for one in said["noted"])
+
+
 def test_backfill_refuses_a_silence_that_is_only_assumed_and_names_the_line(site: Installation) -> None:
     site.contract("")
     said = site.run("backfill", "--nothing-at-repairy")
