@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
+STOP_SECONDS = 2.0  # how long a round is waited for at the end
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -48,3 +49,29 @@ class Threads:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
+
+
+class Rounds:
+    """A listener of the daemon's that does `once` every so many seconds, in a thread of its own, from `start` until `stop`.
+
+    `ended` is set by `stop`, for work that is long; `once` must not raise."""
+
+    def __init__(self, name: str, once: Callable[[], None], seconds: float, at_once: bool) -> None:
+        self._once, self._seconds, self._at_once = once, seconds, at_once
+        self.ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Harmless when repeated; a round under way is not waited for long."""
+        self.ended.set()
+        if self._thread.ident:
+            self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        if self._at_once:
+            self._once()
+        while not self.ended.wait(self._seconds):
+            self._once()

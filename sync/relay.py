@@ -26,6 +26,7 @@ from typing import Any
 
 from sync.core.times import parse, stamp
 from sync.errors import NotSent, SyncError, Unknown, Unreachable
+from sync.machine import Rounds
 from sync.ports import Clock, Event, Log
 from sync.repairy.contract import Contract
 from sync.repairy.transport import Transport
@@ -40,7 +41,6 @@ MOST = 20_000  # deliveries kept
 MOST_BYTES = 100_000_000
 PAGE_BYTES = 400_000  # of one answer, before base64
 EVERY_SECONDS = 15.0
-STOP_SECONDS = 2.0
 FETCH_SECONDS = 20.0  # for one request and its answer
 
 
@@ -170,8 +170,8 @@ def _translated() -> Iterator[None]:
 # ---------------------------------------------------------------- in the daemon
 
 
-class Fetcher:
-    """A listener of the daemon's that calls out: fetches every few seconds, from `start` until `stop`.
+class Fetcher(Rounds):
+    """Calls out: fetches every few seconds.
 
     `workshops` is Repairy's workshop id -> our name; `store(event, workshop)` commits, False where known."""
 
@@ -192,22 +192,7 @@ class Fetcher:
         self._intake, self._clock, self._log = intake, clock, log
         self._refused: set[str] = set()  # keys of what did not verify here: left at the relay, counted once
         self._noted: datetime | None = None  # the newest refusal that the relay told of
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Harmless when repeated."""
-        self._ended.set()
-        if self._thread.ident:
-            self._thread.join(STOP_SECONDS)
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            self.once()
-            self._ended.wait(EVERY_SECONDS)
+        super().__init__("relay", self.once, EVERY_SECONDS, at_once=True)
 
     def once(self) -> None:
         """All there is now. Never raises: what goes wrong is told once in the log, and stands in `intake.unfetched`."""
@@ -226,7 +211,7 @@ class Fetcher:
 
     def _fetch(self) -> None:
         done, after = list[str](), 0
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             answer = self._asked(done, after)
             self._note(answer["refusals"])
             events = answer["events"]

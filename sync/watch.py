@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from apprise import Apprise, AppriseAsset
 from sync.alerts import WEEKS, Habit, Look, Machine, Memory, News, Place, look, message, news, tell
 from sync.core.times import start_of
 from sync.errors import ConfigError, SyncError
+from sync.machine import Rounds
 from sync.ports import Clock, Log
 from sync.pulse import Pulse
 from sync.settings import Workshop
@@ -29,7 +29,6 @@ from sync.wiring import App
 
 EVERY_SECONDS = 60.0
 SEND_SECONDS = 30.0
-STOP_SECONDS = 2.0
 REFUSED_FOR = timedelta(hours=1)
 
 
@@ -50,8 +49,8 @@ class Addresses:
         return any(map(bool, results)), ", ".join(missed)
 
 
-class Watch:
-    """A listener of the daemon's: looks from `start` until `stop`, in a thread of its own."""
+class Watch(Rounds):
+    """Looks, and tells what is new."""
 
     def __init__(
         self, looking: Callable[[], Look], send: Callable[[str, str], tuple[bool, str]], file: Path, clock: Clock, log: Log
@@ -60,17 +59,7 @@ class Watch:
         self._memory = self._remembered()
         self._missed = ""  # who was not reached the last time
         self._problem = ""
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Harmless when repeated; a message on its way is not waited for long."""
-        self._ended.set()
-        if self._thread.ident:
-            self._thread.join(STOP_SECONDS)
+        super().__init__("alerts", self.once, EVERY_SECONDS, at_once=False)
 
     def once(self) -> None:
         """One look, and a message where there is news. Never raises: what goes wrong here is told once in the log."""
@@ -80,10 +69,6 @@ class Watch:
             self._say(str(error))
         except Exception as error:  # noqa: BLE001  a fault here must not silence the next look
             self._say(f"{type(error).__name__}, a fault of the program: please report it")
-
-    def _run(self) -> None:
-        while not self._ended.wait(EVERY_SECONDS):
-            self.once()
 
     def _told(self) -> str:
         """What went wrong in telling; "" where nothing did. What reached nobody is sent again after the next look."""

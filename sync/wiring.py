@@ -12,7 +12,7 @@ from datetime import time
 
 from sync import logs
 from sync.core.action import Rules
-from sync.core.booking import SIDES
+from sync.core.booking import SIDES, Link
 from sync.core.guard import Limits
 from sync.engine import Engine
 from sync.engine.rebuild import catch_up
@@ -128,12 +128,13 @@ class App:
     def bridges(self, names: Sequence[Workshop], holder: str, *, rebuilding: bool = False) -> Iterator[list[Bridge]]:
         """These workshops, their leases held by `holder` (a command), their state as far as the mapping journal.
 
-        Raises LeaseHeld naming who has one, Unreachable."""
+        Raises LeaseHeld naming who has one, Unreachable; ConfigError where one was exported from here."""
         opened: list[Bridge] = []
         try:
             for workshop in names:
                 lease = acquire(self.state_url, workshop.name, holder, self.clock)
                 opened.append(self._bridge(workshop, self.state.under(lease), lease, self.journal, self.threads))
+                self.safe.refuse_left(workshop.name)
             self.safe.copy_daily()
             for bridge in opened if not rebuilding else ():
                 catch_up(bridge.engine.site, self.journal.read())
@@ -239,7 +240,7 @@ def opened(settings: Settings, clock: Clock | None = None) -> Iterator[App]:
         app.close()
 
 
-def known(app: App, ref: str, workshop: str | None):  # type: ignore[no-untyped-def]
+def known(app: App, ref: str, workshop: str | None) -> Link:
     """The one link that a person means by REF. Raises SyncError saying what to do."""
     found = app.state.find(ref, workshop)
     live = [link for link in found if link.state != "closed"] or found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from sync.core.times import stamp
 from sync.engine import gather, suspicion, upkeep
@@ -109,7 +110,7 @@ class Engine:
         site.state.save_desk(replace(desk, profile_digest=site.profile_digest))
         return bool(desk.profile_digest)
 
-    def _record(self, started, done: Sequence[Done], reached: Mapping[str, bool]) -> None:  # type: ignore[no-untyped-def]
+    def _record(self, started: datetime, done: Sequence[Done], reached: Mapping[str, bool]) -> None:
         site = self.site
         counts = Counter(f"{one.action.side}.{one.outcome}" for one in done if one.outcome)
         if wrote := {one.action.side for one in done if one.outcome == "accepted"}:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sync.core.action import Stand
 from sync.core.booking import Link, Sighting
 from sync.core.canonical import view
 from sync.core.scene import is_past
@@ -40,6 +41,7 @@ def shop(site: Site, window: Window | None = None) -> bool:
             _refuse_bulk(site, news)
         _take_in(site, news, source)
         _take_missing(site, news)
+        _note_unreadable(site, news.reading)
     except Unreachable as error:
         shop_not_read(site, error)
         return False
@@ -55,8 +57,14 @@ def shop(site: Site, window: Window | None = None) -> bool:
 def shop_not_read(site: Site, error: Unreachable) -> None:
     """Said, and kept for `status`."""
     source = site.state.source(site.name, "shop")
+    _say_once(site, "shop not read", source, error)
     site.state.save_source(replace(source, last_attempt=site.now(), last_error=str(error)))
-    site.log.warning("shop not read", workshop=site.name, error=str(error))
+
+
+def _say_once(site: Site, what: str, source: Source, error: Unreachable) -> None:
+    """A month's outage is told when it begins, not with every pass."""
+    if str(error) != source.last_error:
+        site.log.warning(what, workshop=site.name, error=str(error))
 
 
 def _shop_news(site: Site, source: Source, window: Window | None) -> News:
@@ -149,6 +157,18 @@ def _take_missing(site: Site, news: News) -> None:
     site.state.save_all([(link, changes) for link in news.gone if (changes := _missed(site, link, "shop"))])
 
 
+def _note_unreadable(site: Site, reading: Reading) -> None:
+    """Rows that nobody can understand are noted, by key; a partial reading says nothing of the rows it does not show."""
+    before = [one for one in site.state.standings(site.name, "noted") if one.scope == "unreadable"]
+    old = [key for one in before for key in one.details["keys"]] if not reading.whole else []
+    good = {row.key for row in reading.rows}
+    keys = sorted({*reading.unreadable, *(key for key in old if key not in good)})
+    few = ", ".join(keys[:3]) + (" …" if len(keys) > 3 else "")
+    reason = f"{len(keys)} rows of the shop database cannot be understood and are left out: key {few}; `check` says more"
+    noted = replace(site.standing(None, Stand("noted", "unreadable", reason)), details={"keys": keys})
+    site.state.stand(site.name, None, [noted] if keys else [], kinds={"noted"})
+
+
 def _lacking(site: Site, reading: Reading, known: Mapping[str, str], changed: Collection[str]) -> list[Link]:
     """Linked keys that a whole reading lacks, those above its highest, and those already missed once, back or not."""
     shown = {row.key for row in reading.rows}
@@ -206,8 +226,8 @@ def repairy(site: Site) -> bool:
     for booking, result in zip(wanted, results, strict=True):
         _take_booking(site, booking, linked.get(booking) or due.get(booking), result, named.get(booking), source)
     if error is not None:
+        _say_once(site, "repairy not read", source, error)
         site.state.save_source(replace(source, last_error=str(error)))
-        site.log.warning("repairy not read", workshop=site.name, error=str(error))
     elif wanted:
         site.state.save_source(replace(source, last_good=site.now(), last_error=""))
     return error is None

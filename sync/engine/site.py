@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from typing import Protocol
 
 from sync.core.action import Rules, Stand
-from sync.core.booking import Link, Side
+from sync.core.booking import Ability, Link, Side
 from sync.core.guard import Limits
 from sync.core.retry import Backoff
 from sync.core.times import parse, stamp
@@ -80,7 +80,7 @@ class Site:
         until = parse(stand.until) if stand.until else None
         return Standing("", self.name, link_id, stand.kind, stand.scope, stand.reason, self.now(), until=until)
 
-    def able(self, side: Side):  # type: ignore[no-untyped-def]
+    def able(self, side: Side) -> Ability:
         return self.shop.ability if side == "shop" else self.repairy.ability
 
 

@@ -36,7 +36,7 @@ class Upkeep(Inbox):
             return store_link(connection, link, {**blank, **changes})
 
     def prune(self, before: datetime) -> None:
-        """Drop what ended before then and tells nothing more: closed holds, settled events, decisions taken, runs."""
+        """Drop what ended before then and tells nothing more: closed holds, settled events, decisions, runs, unsent attempts."""
         ended = {
             tables.hold: tables.hold.c.closed_at,
             tables.event: tables.event.c.settled_at,
@@ -46,6 +46,8 @@ class Upkeep(Inbox):
         with self._writing() as connection:
             for table, moment in ended.items():
                 connection.execute(sa.delete(table).where(moment < before))
+            never = (tables.intent.c.outcome == "not_sent", tables.intent.c.finished_at < before)
+            connection.execute(sa.delete(tables.intent).where(*never))
 
 
 def _bare(fields: Fields | None) -> Fields | None:

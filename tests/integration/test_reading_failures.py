@@ -11,7 +11,7 @@ import pytest
 
 from sync.engine import Result
 from tests.simulation.people import People
-from tests.simulation.world import NAME, QUARANTINE, VISIBLE, Setting, World
+from tests.simulation.world import NAME, QUARANTINE, VISIBLE, ZONE, Setting, World
 
 MANY = 20
 
@@ -150,3 +150,40 @@ def test_a_missing_row_is_never_a_cancellation_by_itself(world: World, people: P
         sweep(world)
         settled(world)
     assert {one["status"] for one in world.partner.bookings.values()} == {"pending"}
+
+
+def noted(world: World) -> list[str]:
+    return [
+        one.reason.partition(" of the shop")[0] for one in world.state.store.standings(NAME, "noted") if one.scope == "unreadable"
+    ]
+
+
+def test_a_row_that_nobody_understands_is_noted_until_it_is_mended_and_the_others_go_on(world: World, people: People) -> None:
+    key, start = late(people), "SELECT dropoff FROM bookings WHERE id = ?"
+    (before,) = world.desk.execute(start, (key,)).fetchone()
+    change = "UPDATE bookings SET dropoff = ?, modified = ? WHERE id = ?"
+    world.desk.execute(change, (f"{before[:10]} 99:99:99", stamped(world), key))
+    told = people.staff_book()
+    settled(world)
+    settled(world)
+    assert noted(world) == ["1 rows"]
+    assert people.bookings(told), "the others went on"
+
+    sweep(world)
+    assert noted(world) == ["1 rows"]
+
+    world.desk.execute(change, (before, stamped(world), key))
+    settled(world)
+    assert (noted(world), calls(world)) == ([], MANY + 1)
+
+
+def stamped(world: World) -> str:
+    """Now, as the shop's program stamps a change."""
+    return world.clock.now().astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_an_outage_is_told_once_and_not_with_every_pass(world: World, people: People) -> None:
+    world.desk.execute("ALTER TABLE bookings RENAME TO gone")
+    settled(world)
+    settled(world)
+    assert sum("shop not read" in line for line in world.machine.trace) == 1
