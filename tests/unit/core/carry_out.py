@@ -27,6 +27,7 @@ NEXT: Mapping[str, tuple[str, ...]] = {
     "pending": ("processing", "done", "cancelled"),
     "processing": ("pending", "done", "cancelled"),
 }
+SCOPES = {*GROUPS, "identity", "create", "missing", "link"}
 ALL_VISIBLE = frozenset({"created", "moved", "updated", "done", "cancelled"})
 WHOLE = frozenset(FIELDS) - {"first_name", "last_name", "company"}
 EDITED = frozenset({"starts_at", "ends_at", "job_notes", "service_category", "service_code", "description"})
@@ -115,7 +116,10 @@ class World:
         self.look(side)
 
     def decide(self) -> Outlook:
-        return decide(self.link, self.shop, self.repairy, self.rules, self.now)
+        """What stands, stands under a name that the rest of the program knows."""
+        out = decide(self.link, self.shop, self.repairy, self.rules, self.now)
+        assert {stand.scope for stand in out.stands} <= SCOPES
+        return out
 
     def step(self, most: int | None = None) -> Outlook:
         """One decision, carried out and folded as the engine does; stopped after so many writes."""

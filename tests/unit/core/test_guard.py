@@ -60,8 +60,9 @@ def test_the_owners_numbers_count() -> None:
 def test_late_messages_are_one_plan() -> None:
     late = actions("done", 2, stale="an old change") + actions("cancel", 1, stale="a change older than the baseline")
     (frozen,) = stale(late + actions("done", 5))
-    assert frozen.actions == tuple(late)
+    assert (frozen.kind, frozen.actions) == ("stale", tuple(late))
     assert "3" in frozen.reason
+    assert frozen.reason.endswith(": a change older than the baseline; an old change")
     assert stale(actions("done", 5)) == []
 
 

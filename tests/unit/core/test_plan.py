@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from sync.core.action import Outlook
-from sync.core.booking import STATUSES, Side
+from sync.core.booking import GROUPS, STATUSES, Side
 from sync.core.times import iso, stamp
 from tests.unit.core.carry_out import NOW, REPAIRY, SHOP, WHOLE, booking, half, linked, rules
 
@@ -62,23 +62,87 @@ def test_a_person_creates_from_the_baseline_at_once(side: Side) -> None:
     assert outcome(world.decide()) == "create"
 
 
+@pytest.mark.parametrize("word", ["identity", "doubt"])
 @pytest.mark.parametrize("side", ["shop", "repairy"])
-def test_a_half_in_doubt_is_held_whole(side: Side) -> None:
+def test_a_half_in_doubt_is_held_whole(side: Side, word: str) -> None:
     world = half(side, booking())
-    world.link = replace(world.link, choice={"identity": "looks like another"})
-    assert [(stand.kind, stand.reason) for stand in world.decide().stands] == [("held", "looks like another")]
+    world.link = replace(world.link, choice={word: "looks like another"})
+    assert [(stand.kind, stand.scope, stand.reason) for stand in world.decide().stands] == [
+        ("held", "identity", "looks like another")
+    ]
 
 
-@pytest.mark.parametrize("lacking", ["rego", "name", "phone"])
-def test_what_repairy_requires_is_noted_by_name(lacking: str) -> None:
-    out = half("shop", booking(**{lacking: None})).decide()
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+def test_a_half_that_its_only_side_lost_is_closed(side: Side) -> None:
+    world = half(side, booking())
+    world.link = replace(world.link, missing={f"{side}_gone": stamp(NOW)})
+    assert world.decide() == Outlook(close=True)
+
+
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+def test_a_create_says_what_it_is_and_messages_nobody(side: Side) -> None:
+    action = half(side, booking()).decide().actions[0]
+    assert (action.kind, action.visible, action.groups) == ("create", frozenset(), tuple(GROUPS))
+    assert action.reference == ("W-1" if side == "shop" else None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"starts_at": EARLIER}, "over:"),
+        ({"status": "done"}, "done:"),
+        ({"status": "cancelled", "starts_at": EARLIER}, "cancelled:"),
+    ],
+)
+def test_what_is_not_created_says_why(fields: dict[str, str | None], why: str) -> None:
+    (stand,) = half("shop", booking(**fields)).decide().stands
+    assert stand.reason.startswith(why)
+
+
+@pytest.mark.parametrize(("status", "word"), [("?On hold", "'On hold'"), (None, "''")])
+def test_a_word_that_nobody_mapped_is_told_as_the_side_says_it(status: str | None, word: str) -> None:
+    (stand,) = half("shop", booking(status=status)).decide().stands
+    assert stand.reason.startswith(f"status {word} ")
+
+
+@pytest.mark.parametrize("lacking", [("rego",), ("name",), ("phone",), ("phone", "rego"), ("phone", "name")])
+def test_what_repairy_requires_is_noted_by_name(lacking: tuple[str, ...]) -> None:
+    out = half("shop", booking(**dict.fromkeys(lacking))).decide()
     assert outcome(out) == "noted"
-    assert lacking in out.stands[0].reason
+    assert out.stands[0].reason.endswith(f"needs {', '.join(lacking)}")
+
+
+@pytest.mark.parametrize("parts", [{"first_name"}, {"last_name"}, {"first_name", "last_name"}])
+def test_a_part_of_a_name_that_is_required_asks_for_the_name(parts: set[str]) -> None:
+    """However the shop keeps it."""
+    able = replace(REPAIRY, required=frozenset(parts))
+    assert outcome(half("shop", booking(), repairy=able).decide()) == "create"
+    assert outcome(half("shop", booking(name=None), repairy=able).decide()) == "noted"
+
+
+def test_a_side_that_requires_no_name_gets_none() -> None:
+    assert outcome(half("repairy", booking(name=None)).decide()) == "create"
 
 
 def test_a_service_category_that_is_empty_is_the_profiles_default() -> None:
     world = half("shop", booking(service_category=None), shop=replace(SHOP, default_category="tyres"))
     assert world.decide().actions[0].fields["service_category"] == "tyres"
+
+
+def test_a_service_category_that_is_there_is_kept() -> None:
+    world = half("shop", booking(service_category="repair"), shop=replace(SHOP, default_category="tyres"))
+    assert world.decide().actions[0].fields["service_category"] == "repair"
+
+
+def test_a_new_row_gets_no_category_that_nobody_gave() -> None:
+    assert "service_category" not in half("repairy", booking(service_category=None)).decide().actions[0].fields
+
+
+def test_a_new_row_takes_what_the_select_does_not_bring() -> None:
+    """The create statement may use it; of the time it takes what the shop keeps."""
+    able = replace(SHOP, reads=frozenset({"status", "starts_at", "rego"}))
+    fields = half("repairy", booking(), shop=able).decide().actions[0].fields
+    assert set(fields) == WHOLE - {"ends_at"}
 
 
 def test_a_create_carries_names_in_parts_where_the_shop_has_them() -> None:
@@ -121,7 +185,15 @@ def test_a_refused_create_is_noted_until_a_value_changes() -> None:
 
 def test_a_text_too_long_for_a_new_row_is_held() -> None:
     world = half("repairy", booking(description="x" * 99), shop=replace(SHOP, limits={"description": 40}))
-    assert outcome(world.decide()) == "held"
+    out = world.decide()
+    assert outcome(out) == "held"
+    assert "description is longer than the 40" in out.stands[0].reason
+
+
+def test_a_text_shortened_for_a_new_row_says_where_the_rest_is() -> None:
+    able = replace(SHOP, limits={"description": 40}, overflow="shorten")
+    fields = half("repairy", booking(description="x" * 99), shop=able).decide().actions[0].fields
+    assert str(fields["description"]).endswith("… (Repairy QX7)")
 
 
 # -- another booking under the same key
@@ -150,6 +222,26 @@ def test_with_one_of_them_unchanged_it_is_the_same_booking(kept: str) -> None:
     out = another(**{name: text for name, text in NEW.items() if name != kept})
     assert not any(stand.scope == "identity" for stand in out.stands)
     assert out.actions
+
+
+@pytest.mark.parametrize("empty", ["phone", "email"])
+def test_a_contact_that_neither_had_tells_nothing(empty: str) -> None:
+    """Plate, start and the other contact changed: it is another booking still."""
+    world = linked(*[booking(**{empty: None})] * 3)
+    world.edit("shop", **{**NEW, empty: None})
+    assert [stand.scope for stand in world.decide().stands] == ["identity"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "another"),
+    [("Customer One", "Customer Nine", True), (None, None, True), ("Customer One", "Customer One", False)],
+)
+def test_where_the_shop_shows_no_contact_the_name_counts(before: str | None, after: str | None, another: bool) -> None:
+    """One that is empty tells nothing either; one that stayed says that it is the same booking."""
+    agreed = booking(name=before)
+    world = linked(agreed, agreed, agreed, shop=replace(SHOP, reads=WHOLE - {"phone", "email"}))
+    world.edit("shop", rego=NEW["rego"], starts_at=NEW["starts_at"], name=after)
+    assert any(stand.scope == "identity" for stand in world.decide().stands) is another
 
 
 def test_a_key_that_comes_back_with_another_plate_is_another_booking() -> None:

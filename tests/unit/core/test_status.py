@@ -225,8 +225,21 @@ def test_once_missed_is_not_gone() -> None:
 @pytest.mark.parametrize(("choice", "kind"), [("shop", "cancel"), ("repairy", "create")])
 def test_a_person_decides_about_a_missing_row(choice: str, kind: str) -> None:
     out = gone_world("shop", "pending", "ahead", choice={"missing": choice}).decide()
-    assert [action.kind for action in out.actions] == [kind]
+    assert [(action.kind, action.reference) for action in out.actions] == [(kind, "W-1")]
     assert not out.stands
+
+
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+def test_a_missing_booking_that_a_person_lets_go_is_closed(side: str) -> None:
+    assert gone_world(side, "pending", "ahead", choice={"missing": "skip"}).decide() == Outlook(close=True)
+
+
+def test_a_cancellation_for_a_missing_row_needs_permission_or_a_person() -> None:
+    world = gone_world("shop", "pending", "ahead", "cancel")
+    world.rules = rules(missing="cancel", visible=frozenset())
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "missing")]
+    world.link = replace(world.link, choice={"missing": "shop"})
+    assert [action.kind for action in world.decide().actions] == ["cancel"]
 
 
 # -- done, reopened, done
