@@ -72,8 +72,7 @@ def new_fields(scene: Scene, source: Side) -> dict[str, str | None]:
 def _projected_new(scene: Scene, group: str, source: Side, target: Side) -> dict[str, str | None]:
     """A field that the target shows or not: a create statement may use what the SELECT does not bring."""
     able = scene.able(target)
-    reads = able.reads | set(GROUPS[group]) if group != "time" or "starts_at" in able.reads else able.reads
-    wide = replace(able, reads=frozenset(reads)) if group != "time" else able
+    wide = able if group == "time" else replace(able, reads=able.reads | set(GROUPS[group]))
     return project(group, scene.views[source], scene.able(source), wide, None, scene.link.repairy_code)
 
 
