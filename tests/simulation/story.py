@@ -111,7 +111,7 @@ class History:
             return []
         steps = [lambda status=status: people.staff_status(case, status) for status in NEXT[row["status"]]]
         work = [lambda: people.staff_move(case), lambda: people.staff_work(case), lambda: people.staff_notes(case)]
-        if self.chance.random() < 0.02:
+        if self.chance.random() < 0.02 and sum(bool(people.rows(one)) for one in people.cases) > 1:  # no rows is no answer
             return [lambda: people.staff_delete(case)]
         rest = [*work, lambda: people.staff_phone(case)] if row["status"] in ("pending", "processing") else work[1:]
         return [*steps, *rest]
