@@ -116,9 +116,10 @@ class World:
         self.look(side)
 
     def decide(self) -> Outlook:
-        """What stands, stands under a name that the rest of the program knows."""
+        """Everything has a reason, and what stands, stands under a name that the rest of the program knows."""
         out = decide(self.link, self.shop, self.repairy, self.rules, self.now)
         assert {stand.scope for stand in out.stands} <= SCOPES
+        assert all(one.reason for one in (*out.actions, *out.stands))
         return out
 
     def step(self, most: int | None = None) -> Outlook:

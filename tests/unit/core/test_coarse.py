@@ -161,12 +161,15 @@ def test_an_edit_of_the_full_text_is_shortened_anew(field: str) -> None:
     assert ((world.holds["shop"] or {})[field] or "").startswith("Also: Logbook")
 
 
-def test_a_text_too_long_is_held_where_the_profile_says_so() -> None:
+@pytest.mark.parametrize(("field", "group"), [("description", "service"), ("job_notes", "notes")])
+def test_a_text_too_long_is_held_where_the_profile_says_so(field: str, group: str) -> None:
     world = linked(booking(), booking(), booking(), shop=replace(SHORT, overflow="hold"))
-    world.edit("repairy", description=LONG)
+    world.edit("repairy", **{field: LONG})
     world.quiet()
-    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("held", "service")]
-    assert (world.holds["shop"] or {})["description"] == BOOKING["description"]
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.scope) == ("held", group)
+    assert stand.reason.startswith(f"{field} is longer than the 60 ")
+    assert (world.holds["shop"] or {})[field] == BOOKING[field]
 
 
 # -- notes
@@ -211,6 +214,24 @@ def test_where_notes_are_only_appended_only_the_new_lines_are_sent() -> None:
     able = replace(SHOP, append_notes=True)
     world = noted("keys at the desk\ncall before noon", "keys at the desk\ncall before noon\nblue car", shop=able)
     assert [action.added for action in world.sent if action.side == "shop"] == ["blue car"]
+
+
+def test_what_an_appending_shop_adds_itself_reaches_repairy() -> None:
+    world = linked(booking(), booking(), booking(), shop=replace(SHOP, append_notes=True))
+    world.edit("shop", job_notes="keys at the desk\nblue car")
+    world.quiet()
+    assert (world.holds["repairy"] or {})["job_notes"] == "keys at the desk\nblue car"
+    assert [action.side for action in world.sent] == ["repairy"]
+
+
+@pytest.mark.parametrize("append", [True, False])
+def test_lines_in_another_order_are_recorded(append: bool) -> None:
+    """Nothing was added and nothing removed."""
+    agreed = booking(job_notes="one\ntwo")
+    world = linked(agreed, agreed, agreed, shop=replace(SHOP, append_notes=append))
+    world.edit("repairy", job_notes="two\none")
+    out = world.decide()
+    assert (out.record, out.actions, out.stands) == ({"notes"}, (), ())
 
 
 def test_a_removal_is_noted_where_notes_are_only_appended() -> None:

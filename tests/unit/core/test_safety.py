@@ -50,6 +50,8 @@ def test_a_kind_goes_only_where_it_is_allowed(change: dict[str, str | None], kin
     assert verdict(out, scope) == "noted"
     assert f'"{kind}"' in next(stand.reason for stand in out.stands)
     assert not out.actions
+    world.rules = rules(visible=frozenset({kind}))
+    assert verdict(world.decide(), scope) == "go"
 
 
 def test_what_messages_nobody_needs_no_permission() -> None:
@@ -86,6 +88,12 @@ def test_another_value_starts_the_settling_anew() -> None:
     world.edit("shop", status="cancelled")
     world.now = NOW + timedelta(minutes=8)
     assert world.decide().stands[0].until == stamp(NOW + timedelta(minutes=9))
+
+
+def test_an_edit_of_something_else_does_not() -> None:
+    world = changed(NOW - timedelta(hours=1), status="done")
+    world.edit("shop", description="Brakes")
+    assert verdict(world.decide()) == "go"
 
 
 def test_the_same_value_spelt_otherwise_does_not() -> None:
@@ -227,6 +235,14 @@ def test_a_stuck_visible_write_is_held_until_a_person_says() -> None:
     assert verdict(world.decide()) == "held"
     world.link = replace(world.link, choice={**world.link.choice, "status": "shop"})
     assert verdict(world.decide()) == "go"
+
+
+def test_a_stuck_write_to_the_shop_is_held_until_a_person_says() -> None:
+    world = linked(booking(), booking(description="Brakes"), booking())
+    world.link = replace(world.link, choice={"stuck.service": "it is not known whether the shop took it"})
+    assert verdict(world.decide(), "service") == "held"
+    world.link = replace(world.link, choice={**world.link.choice, "service": "repairy"})
+    assert verdict(world.decide(), "service") == "go"
 
 
 # -- what counts as visible

@@ -260,7 +260,9 @@ def test_reopened_and_done_again_sends_nothing() -> None:
     """While Repairy still says done there is nothing to say."""
     world = finished()
     world.edit("shop", status="processing")
-    assert [stand.kind for stand in world.decide().stands] == ["noted"]
+    assert [(stand.kind, stand.reason) for stand in world.decide().stands] == [
+        ("noted", "Repairy lets no done booking become processing")
+    ]
     world.edit("shop", status="done")
     world.quiet()
     assert len(world.sent) == 1
