@@ -46,8 +46,8 @@ settle = "0s"
 [[workshops]]
 id = "{workshop}"
 name = "Northside"
-timezone = "Australia/Melbourne"
-shop_url = "sqlite:///shop.db"
+timezone = "{timezone}"
+shop_url = "{shop_url}"
 profile = "{profile}"
 reference_prefix = "NS-"
 {policy}
@@ -76,6 +76,7 @@ class Installation:
         self.office = Office(folder / "shop.db", first_day(datetime.now(UTC)))
         self.settings = {
             "mode": "two-way", "visible": "[]", "safety": "", "policy": "", "profile": "demo", "state": "sqlite:///state.db",
+            "shop_url": "sqlite:///shop.db", "timezone": str(ZONE),
         }  # fmt: skip
 
     def configure(self, **changes: str) -> None:
@@ -166,12 +167,19 @@ def installed(folder: Path) -> Iterator[Installation]:
     """Ready for `configure`d commands, in mode two-way, nothing visible allowed, the create's silence confirmed."""
     made = Installation(folder)
     made.office.open_shop()
+    with opened(made):
+        yield made
+
+
+@contextlib.contextmanager
+def opened(made: Installation) -> Iterator[None]:
+    """The same over whatever shop its `settings` name."""
     made.sandbox.start()
     try:
         made.secret("repairy_app_key", APP_KEY)
         made.secret("repairy_app_secret", APP_SECRET)
         made.contract('confirmed = ["silence.create", "visible.create"]\n')
         made.configure()
-        yield made
+        yield
     finally:
         made.sandbox.stop()

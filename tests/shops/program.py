@@ -90,6 +90,10 @@ class Program(ABC):
         self.fill(went)
         return went
 
+    def reaches(self, one: Planned) -> bool:
+        """Whether this booking, once it is in the window, is to be brought to Repairy."""
+        return one.trait == ""
+
     @abstractmethod
     def make(self) -> None:
         """The tables, empty but for their lists; `shop_url` where the bridge has a user of its own."""
@@ -166,11 +170,11 @@ class Program(ABC):
     def lacks(self, what: str) -> NoReturn:
         raise NotThere(self.absent[what])
 
-    def run(self, sql: str, **values: Any) -> list[sa.Row[Any]]:
+    def run(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
         """One short transaction of the program's; the rows, where there are any."""
         with self.database.begin() as connection:
             result = connection.execute(sa.text(sql), values)
-            return list(result.all()) if result.returns_rows else []
+            return [tuple(row) for row in result] if result.returns_rows else []
 
     def run_many(self, sql: str, values: list[dict[str, Any]]) -> None:
         if values:
