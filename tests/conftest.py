@@ -88,6 +88,67 @@ def mariadb_url() -> Iterator[str]:
             yield url
 
 
+@pytest.fixture(scope="session")
+def firebird_url() -> Iterator[str]:
+    """A Firebird server with an empty database, of character set UTF8; its user may create others beside it."""
+    with firebird_server() as url:
+        yield url
+
+
+@contextmanager
+def firebird_server() -> Iterator[str]:
+    """Close every connection to it: the client library crashes at the end of a process that has one open."""
+    server, isql = _found("firebird"), shutil.which("isql-fb")
+    shared = next(iter(sorted(Path("/usr/lib").glob("*/firebird/*/plugins.conf"))), None)
+    if server is None or isql is None or shared is None:
+        _missing("Firebird", "firebird3.0-server")
+    with _folder("firebird") as folder:
+        before, root, data = _as_user("firebird"), folder / "root", folder / "db"
+        _firebird_root(root, data, shared.parent)
+        place = {**os.environ, "FIREBIRD": str(root), "FIREBIRD_LOCK": str(folder), "FIREBIRD_TMP": str(folder)}
+        for database, sql in (
+            ([], f"CREATE DATABASE '{data}/security3.fdb';"),
+            ([f"{data}/security3.fdb"], "CREATE USER sysdba PASSWORD 'masterkey'; COMMIT;"),
+            ([], f"CREATE DATABASE '{data}/shop.fdb' PAGE_SIZE 8192 DEFAULT CHARACTER SET UTF8;"),
+        ):
+            make: list[Any] = [*before, isql, "-q", "-user", "sysdba", *database]
+            subprocess.run(make, input=sql, text=True, env=place, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        careless = [*before, "gfix", "-user", "sysdba", "-write", "async", data / "shop.fdb"]
+        subprocess.run(careless, env=place, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+        def command(port: int) -> list[Any]:
+            settings = [*_FIREBIRD, f"RemoteServicePort = {port}", f"SecurityDatabase = {data}/security3.fdb"]
+            (root / "firebird.conf").write_text("\n".join([*settings, f"DatabaseAccess = Restrict {data}", ""]))
+            return ["env", *(f"{name}={place[name]}" for name in place if name.startswith("FIREBIRD")), *before, server]
+
+        form = f"firebird+firebird://sysdba:masterkey@127.0.0.1:{{port}}/{data}/shop.fdb?charset=UTF8"
+        with _server(command, form, signal.SIGTERM) as url:
+            yield url
+
+
+_FIREBIRD = (
+    "RemoteBindAddress = 127.0.0.1",
+    "ServerMode = Super",
+    "AuthServer = Srp",
+    "UserManager = Srp",
+    "WireCrypt = Enabled",
+)
+
+
+def _firebird_root(root: Path, data: Path, shared: Path) -> None:
+    """A folder that stands in for the installed one: own settings, the installed plug-ins and messages."""
+    for folder in (root, data):
+        folder.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(folder, "firebird")
+    (root / "firebird.conf").write_text(f"SecurityDatabase = {data}/security3.fdb\n")
+    (root / "databases.conf").write_text(f"security.db = {data}/security3.fdb\n{{\n\tRemoteAccess = false\n}}\n")
+    shutil.copy(shared / "plugins.conf", root / "plugins.conf")
+    shutil.copytree(shared / "intl", root / "intl")  # behind a symlink its character sets are not found
+    for name in ("firebird.msg", "plugins"):
+        (root / name).symlink_to(shared / name)
+
+
 def _missing(server: str, package: str) -> NoReturn:
     line = f"no {server} server: apt-get install {package}"
     if os.environ.get("CI"):

@@ -63,6 +63,13 @@ DEMO: dict[str, Any] = {
     },
 }  # fmt: skip
 
+
+def returning(profile: dict[str, Any]) -> dict[str, Any]:
+    """The same for an engine that tells a generated key only by RETURNING."""
+    steps = [{**step, "insert": f"{step['insert']} RETURNING id"} for step in profile["write"]["create"]]
+    return {**profile, "write": {**profile["write"], "create": steps}}
+
+
 WORDS = ("Booked", "In progress", "Finished", "Cancelled", "Lunch", "On hold")
 
 

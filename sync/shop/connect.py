@@ -1,6 +1,7 @@
 """The connection to a shop's database: how each engine is opened, how long it waits, and what its errors mean.
 
-Everything that differs between engines is in this file. It holds no lock and no connection between two calls.
+Everything that differs between engines is in this file, and Firebird's own ways in `firebird`. It holds no lock and no
+connection between two calls.
 Time zone of a session, for times that the engine itself converts (MariaDB's TIMESTAMP, NOW()): the profile's, by name;
 where MariaDB has no zone tables loaded, the server's own, which is the one the shop's program sees (`survey` compares).
 """
@@ -15,8 +16,10 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.engine import Dialect
 
 from sync.errors import NotSent, Rejected, SyncError, Unknown, Unreachable
+from sync.shop import firebird
 
 Kind = Literal["busy", "lost", "refused"]
 
@@ -39,7 +42,8 @@ _SESSION: dict[str, tuple[tuple[str, ...], ...]] = {
         (f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT}, lock_wait_timeout = {LOCK_WAIT}",),
         ("SET SESSION time_zone = '{zone}'", "SELECT 1"),
     ),
-    "mssql": ((f"SET LOCK_TIMEOUT {LOCK_WAIT * 1000}",),),
+    # Else a login in another language reads 2026-03-05 as the 3rd of May: bounds and times travel as text in that form.
+    "mssql": ((f"SET LOCK_TIMEOUT {LOCK_WAIT * 1000}",), ("SET DATEFORMAT ymd",)),
 }
 _SESSION["mariadb"] = _SESSION["mysql"]
 
@@ -49,7 +53,12 @@ _MARIA_BUSY = (1205, 1213, 1020, 3572)
 _MARIA_LOST = (1040, 1042, 1043, 1044, 1045, 1049, 1053, 1129, 1130, 1152, 1203, 1226, 1927)
 _LITE_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _LITE_LOST = ("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_CORRUPT")
-_MSSQL_BUSY, _MSSQL_LOST = (1205, 1222, 3960), (18456, 4060, 233, 10054)
+_DB_LIB_HEAD = re.compile(r"DB-Lib error message \d+, severity \d+:\s*")
+_MSSQL_BUSY, _MSSQL_LOST = (1205, 1222, 3960), (18456, 18452, 4060, 233, 10054)
+_DB_LIB = range(20000, 21000)  # the client library's own: no connection; from 50000 on they are the shop's procedures'
+# From here on a message shows what stands in a row, or what was to stand there.
+_QUOTED, _NAME = re.compile(r"""(['"])(.*?)\1"""), re.compile(r"[A-Za-z_][\w.$]*")
+_VALUES = re.compile(r"(?i)(key value is|truncated value:|from string|(?:n?(?:var)?char|uniqueidentifier) value)\s.*")
 
 
 def open_database(url: sa.URL | str, zone: str, password: str | None) -> sa.Engine:
@@ -58,7 +67,7 @@ def open_database(url: sa.URL | str, zone: str, password: str | None) -> sa.Engi
         address = sa.make_url(url)
         address = address.set(password=password) if password else address
         name = address.get_backend_name()
-        arguments = _ARGUMENTS.get(name, {})
+        arguments = firebird.arguments(address, _CONNECT) if name == "firebird" else _ARGUMENTS.get(name, {})
         engine = sa.create_engine(address, connect_args=arguments, pool_pre_ping=name != "sqlite", hide_parameters=True)
     except (exc.ArgumentError, ImportError) as error:
         form = "dialect+driver://user@host/database, and the driver must be installed"
@@ -134,7 +143,8 @@ def _failed(error: BaseException) -> SyncError:
 def _foreign(error: BaseException, engine: sa.Engine) -> bool:
     """Whether it comes from the libraries below, not from a fault of this program."""
     driver = getattr(engine.dialect.loaded_dbapi, "Error", exc.SQLAlchemyError)
-    return isinstance(error, (exc.SQLAlchemyError, driver, OSError, UnicodeError, OverflowError))
+    found = (exc.SQLAlchemyError, driver, OSError, UnicodeError, OverflowError)
+    return isinstance(error, found) or (engine_name(engine.dialect) == "firebird" and isinstance(error, (ValueError, TypeError)))
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -150,23 +160,49 @@ def kind_of(error: BaseException) -> Kind:
     if module == "sqlite3":
         name = getattr(orig, "sqlite_errorname", "")
         return "busy" if name.startswith(_LITE_BUSY) else "lost" if name.startswith(_LITE_LOST) else "refused"
-    number = orig.args[0] if isinstance(orig, Exception) and orig.args and isinstance(orig.args[0], int) else 0
+    if module == "firebird":
+        return firebird.kind_of(orig)
+    number = _number(orig)
     if module == "pymysql":
         lost = number in _MARIA_LOST or 2000 <= number < 3000 or type(orig).__name__ == "InterfaceError"
         return "busy" if number in _MARIA_BUSY else "lost" if lost else "refused"
     if module == "pymssql":
-        return "busy" if number in _MSSQL_BUSY else "lost" if number in _MSSQL_LOST or number >= 20000 else "refused"
+        return "busy" if number in _MSSQL_BUSY else "lost" if number in _MSSQL_LOST or number in _DB_LIB else "refused"
     return "lost" if isinstance(orig, (OSError, exc.TimeoutError, exc.OperationalError, exc.InterfaceError)) else "refused"
 
 
 def said(error: BaseException) -> str:
     """The engine's own words without the values in them: quoted text could be a customer's."""
     orig = getattr(error, "orig", None) or error
-    words = str(orig.args[-1] if getattr(orig, "args", None) else orig).splitlines() or [type(orig).__name__]
-    line = words[0]
+    line = _line(orig) or type(orig).__name__
     for value in sorted(_bound(error), key=len, reverse=True):
         line = line.replace(value, "…")
-    return re.sub(r"""(['"])(?![A-Za-z_][\w.$]*\1).*?\1""", "…", line)[:200]
+    line = _VALUES.sub(r"\1 …", line)
+    return _QUOTED.sub(lambda quoted: quoted[0] if _NAME.fullmatch(quoted[2]) else "…", line)[:200]
+
+
+def engine_name(dialect: Dialect) -> str:
+    """As a profile's `dialects` has it; Firebird's dialect calls itself by its driver too."""
+    return dialect.name.partition(".")[0]
+
+
+def _facts(orig: BaseException) -> tuple[object, ...]:
+    """An error's number and words. pymssql gives both in one, the words in bytes."""
+    first = orig.args[0] if orig.args else None
+    return first if isinstance(first, tuple) else orig.args
+
+
+def _number(orig: BaseException) -> int:
+    first = next(iter(_facts(orig)), None)
+    return first if isinstance(first, int) else 0
+
+
+def _line(orig: BaseException) -> str:
+    last = (_facts(orig) or (orig,))[-1]
+    words = last.decode("utf-8", "replace") if isinstance(last, bytes) else str(last)
+    if type(orig).__module__.startswith("firebird."):
+        return firebird.line(words)
+    return next((line for line in _DB_LIB_HEAD.sub("\n", words).splitlines() if line.strip()), "")
 
 
 def _bound(error: BaseException) -> set[str]:
@@ -176,13 +212,17 @@ def _bound(error: BaseException) -> set[str]:
 
 
 def _code(error: BaseException) -> str:
-    return CLASH if isinstance(error, exc.IntegrityError) else type(getattr(error, "orig", None) or error).__name__
+    orig = getattr(error, "orig", None) or error
+    return CLASH if isinstance(error, exc.IntegrityError) or firebird.clashes(orig) else type(orig).__name__
 
 
 def _begin_session(connection: Any, name: str, zone: str) -> None:
     if name == "sqlite":
         connection.isolation_level = None  # transactions begin where `writing` says so: the driver's own begin too late
         connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    if name == "firebird":
+        firebird.begin(connection, LOCK_WAIT)
+        return
     if name == "postgresql":
         _tolerate_odd_times(connection)
     cursor = connection.cursor()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sync.core.canonical import plate
 from sync.errors import Rejected
-from sync.shop import statement
+from sync.shop import connect, statement
 from sync.shop.profile import Step
 from sync.shop.values import text
 
@@ -80,7 +80,12 @@ def _forget_keys(connection: sa.Connection) -> None:
 
 
 def _generated(connection: sa.Connection, result: sa.CursorResult[tuple[object, ...]]) -> object:
-    if connection.dialect.name != "postgresql":
+    name = connect.engine_name(connection.dialect)
+    if name == "firebird":
+        return None  # RETURNING alone tells it
+    if name == "mssql":  # the driver's own would be the last one of a trigger
+        return connection.exec_driver_sql("SELECT CAST(SCOPE_IDENTITY() AS BIGINT)").scalar()
+    if name != "postgresql":
         return result.lastrowid or None
     try:
         with connection.begin_nested():

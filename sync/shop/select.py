@@ -16,7 +16,7 @@ from sqlalchemy.engine import Dialect
 
 from sync.core import times
 from sync.ports import Window
-from sync.shop import statement
+from sync.shop import connect, statement
 from sync.shop.binding import start_column
 from sync.shop.profile import Profile
 from sync.shop.values import Row
@@ -24,6 +24,8 @@ from sync.shop.values import Row
 _OVERLAP = timedelta(seconds=2)  # stamps are taken before they are committed
 _DAY = timedelta(days=1)
 _BATCH = 500
+_LONGEST = 1000  # characters of a key or a name of Repairy's
+_ANY: sa.types.TypeEngine[Any] = sa.types.NullType()  # none of SQLAlchemy's: the engine takes the type of the column beside it
 _SORTABLE = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
 
 Query = sa.Select[Any]
@@ -33,6 +35,7 @@ class Select:
     """Queries over one profile's SELECT, for one engine."""
 
     def __init__(self, profile: Profile, dialect: Dialect, zone: ZoneInfo) -> None:
+        self._texts: sa.types.TypeEngine[Any] = _texts(dialect)
         source = statement.clause(f"(\n{statement.aliased(profile.booking.select, dialect)}\n) AS booking")
         self._profile = profile
         self._zone = zone
@@ -46,7 +49,9 @@ class Select:
 
     def having(self, column: str, values: Iterable[object]) -> Query:
         """Rows whose column is one of these."""
-        return self.all.where(sa.column(column).in_(_bound(column, list(values), expanding=True)))
+        sought = list(values)
+        kind = self._texts if sought and isinstance(sought[0], str) else _ANY
+        return self.all.where(sa.column(column).in_(sa.bindparam(column, sought, expanding=True, type_=kind)))
 
     def within(self, window: Window) -> Query:
         """At least the rows of the window."""
@@ -110,6 +115,10 @@ def inside(start: str | None, window: Window, zone: ZoneInfo) -> bool:
     return window.since <= times.parse(start).astimezone(UTC) < window.until
 
 
-def _bound(name: str, value: object, expanding: bool = False) -> sa.BindParameter[Any]:
-    """Bound without a type of SQLAlchemy's: the engine takes the one of the column beside it."""
-    return sa.bindparam(name, value, expanding=expanding, type_=sa.types.NullType())
+def _texts(dialect: Dialect) -> sa.types.TypeEngine[Any]:
+    """Firebird fails where a text is longer than the column beside it: it is told of a longer one."""
+    return sa.String(_LONGEST) if connect.engine_name(dialect) == "firebird" else _ANY
+
+
+def _bound(name: str, value: object) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, value, type_=_ANY)

@@ -23,8 +23,9 @@ def identity(connection: sa.Connection, profile: Profile) -> dict[str, str]:
     """Each table that the statements name, with its columns in one line; "" says which database it is."""
     inspector = sa.inspect(connection)
     named = statement.words(" ".join([profile.booking.select, *(sql for _, sql in profile.statements())]))
-    tables = {"": f"{connection.dialect.name} {_database(connection.engine.url)}"}
-    others = (name for name in inspector.get_schema_names() if name.lower() in named and name != inspector.default_schema_name)
+    tables = {"": f"{connect.engine_name(connection.dialect)} {_database(connection.engine.url)}"}
+    schemas = [] if connect.engine_name(connection.dialect) == "firebird" else inspector.get_schema_names()
+    others = (name for name in schemas if name.lower() in named and name != inspector.default_schema_name)
     for schema in (None, *others):
         for table in [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]:
             if table.lower() in named:
@@ -44,7 +45,7 @@ def words(connection: sa.Connection, select: Select) -> dict[str, int]:
 def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, clock: Clock) -> list[str]:
     """What is wrong, a line each, its profile key first. Raises Unreachable where the database cannot be asked."""
     with connect.reading(engine) as connection:
-        connection.exec_driver_sql("SELECT 1 FROM rdb$database" if engine.dialect.name == "firebird" else "SELECT 1")
+        connection.execute(sa.select(1))
         faults = [*_dialect(engine, profile), *_select(connection, profile, select)]
         if not faults:
             faults = [*_rows(connection, profile, select), *_maria(connection, profile, zone, clock)]
@@ -52,9 +53,10 @@ def verify(engine: sa.Engine, profile: Profile, select: Select, zone: ZoneInfo, 
 
 
 def _dialect(engine: sa.Engine, profile: Profile) -> Iterator[str]:
-    same = _MARIA if engine.dialect.name in _MARIA else {engine.dialect.name}
+    name = connect.engine_name(engine.dialect)
+    same = _MARIA if name in _MARIA else {name}
     if profile.dialects and same.isdisjoint(profile.dialects):
-        yield f"dialects: made for {', '.join(profile.dialects)}, but shop_url is {engine.dialect.name}"
+        yield f"dialects: made for {', '.join(profile.dialects)}, but shop_url is {name}"
 
 
 def _select(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:

@@ -17,7 +17,7 @@ from sync.ports import Names, Window
 from sync.shop.profile import Profile
 from sync.shop.store import ShopStore
 from tests.fakes import MELBOURNE, FakeClock, FakeShop
-from tests.layouts import DEMO, demo_database
+from tests.layouts import DEMO, demo_database, returning
 
 NAMES = Names(reference="NS7K2-1", repairy_id="r1", code="C1")
 MARCH = Window(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
@@ -140,7 +140,8 @@ def _real(fixture: str | None) -> Callable[[pytest.FixtureRequest, Path, FakeClo
         url = request.getfixturevalue(fixture) if fixture else f"sqlite:///{folder}/shop.db"
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         desk = SqlDesk(engine, demo_database(engine), clock)
-        shop = ShopStore(url, Profile.parse(DEMO), MELBOURNE, "w1", clock)
+        profile = Profile.parse(returning(DEMO) if engine.dialect.name.startswith("firebird") else DEMO)
+        shop = ShopStore(url, profile, MELBOURNE, "w1", clock)
         try:
             yield Bench(shop, desk, clock)
         finally:
@@ -149,7 +150,13 @@ def _real(fixture: str | None) -> Callable[[pytest.FixtureRequest, Path, FakeClo
     return make
 
 
-SHOPS = {"fake": _fake, "sqlite": _real(None), "postgresql": _real("postgres_url"), "mariadb": _real("mariadb_url")}
+SHOPS = {
+    "fake": _fake,
+    "sqlite": _real(None),
+    "postgresql": _real("postgres_url"),
+    "mariadb": _real("mariadb_url"),
+    "firebird": _real("firebird_url"),
+}
 
 
 @pytest.fixture(params=SHOPS)
