@@ -1,0 +1,195 @@
+"""What shops call things, in English, German, French, Italian, Portuguese and Spanish: tables of words, and how a name is
+held against them. Names only hint; what a column holds is told by its values (`wizard.recognise`). No database here.
+
+All words stand in lower case without accents. A phrase of a status counts where it stands whole, word by word, in what the
+shop stores; the longest phrase that does wins. A hint counts where a part of the name begins with it, or, from five letters
+on, where it stands anywhere in the name.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+# Ours -> phrases. The order within a meaning is the order in which one is proposed for writing.
+STATUS: Mapping[str, tuple[str, ...]] = {
+    "pending": (
+        "booked", "booked in", "scheduled", "pending", "planned", "confirmed", "open", "new", "reserved", "requested", "call",
+        "accepted", "created", "not started", "not yet started", "to do", "todo", "draft", "booking", "upcoming", "registered",
+        "geplant", "offen", "neu", "gebucht", "angelegt", "bestatigt", "terminiert", "vorgemerkt", "nicht begonnen",
+        "planifie", "prevu", "ouvert", "nouveau", "reserve", "confirme", "en attente", "a faire",
+        "pianificato", "programmato", "prenotato", "aperto", "nuovo", "confermato", "chiamata", "in attesa", "da iniziare",
+        "agendado", "marcado", "aberto", "aberta", "novo", "confirmado", "pendente", "previsto", "por iniciar",
+        "programado", "abierto", "nuevo", "reservado", "pendiente", "citado", "planificado",
+    ),
+    "processing": (
+        "in progress", "processing", "wip", "work in progress", "started", "on hoist", "checked in", "arrived", "in workshop",
+        "in service", "working", "ongoing", "under repair", "waiting for parts", "awaiting parts", "on hold", "paused", "active",
+        "diagnosis", "inspection", "quality check", "waiting for approval", "waiting for customer", "waiting parts", "parked",
+        "in arbeit", "in bearbeitung", "begonnen", "angenommen", "laufend", "wartet auf teile",
+        "in der werkstatt", "eingetroffen",
+        "en cours", "commence", "en atelier", "attente pieces", "en attente de pieces", "arrive", "demarre", "en reparation",
+        "in corso", "in lavorazione", "iniziato", "arrivato", "in officina", "attesa ricambi", "in attesa ricambi", "accettato",
+        "em andamento", "em curso", "iniciado", "em execucao", "na oficina", "aguardando pecas", "em reparacao", "recebido",
+        "en curso", "en proceso", "en taller", "en progreso", "esperando piezas", "esperando repuestos", "recibido",
+    ),
+    "done": (
+        "done", "ready", "completed", "complete", "finished", "ready for pickup", "ready for collection", "ok", "collected",
+        "closed", "invoiced", "delivered", "picked up", "paid", "resolved", "billed", "work completed", "fat",
+        "fertig", "erledigt", "abgeschlossen", "beendet", "abgeholt", "ausgeliefert", "berechnet", "fakturiert", "geschlossen",
+        "termine", "terminee", "fini", "pret", "livre", "facture", "cloture", "acheve", "restitue",
+        "completato", "finito", "terminato", "concluso", "pronto", "consegnato", "fatturato", "chiuso", "evaso",
+        "concluido", "concluida", "terminado", "finalizado", "finalizada", "faturado", "entregue", "fechado", "fechada",
+        "completado", "listo", "entregado", "facturado", "cerrado", "hecho",
+    ),
+    "cancelled": (
+        "cancelled", "canceled", "void", "voided", "deleted", "rejected", "declined", "withdrawn", "aborted",
+        "storniert", "abgesagt", "abgebrochen", "geloscht", "annulliert", "abgelehnt",
+        "annule", "annulee", "supprime", "refuse",
+        "annullato", "annullata", "cancellato", "eliminato", "rifiutato", "disdetto",
+        "cancelado", "cancelada", "anulado", "anulada", "eliminado", "excluido", "recusado", "rechazado",
+    ),
+    "ignore": (
+        "no show", "noshow", "did not come", "lunch", "blocked", "holiday", "break", "leave", "absent", "template",
+        "nicht erschienen", "gesperrt", "pause", "urlaub", "blockiert", "absence", "conges", "bloque", "non presente",
+        "assente", "ferie", "bloccato", "nao compareceu", "ferias", "bloqueado", "no asistio", "vacaciones",
+    ),
+}  # fmt: skip
+NEGATED = ("not", "nicht", "non", "pas", "nao", "no")  # what is "not done" may be anything
+
+CATEGORY: Mapping[str, tuple[str, ...]] = {
+    "service": ("service", "servicing", "wartung", "inspektion", "entretien", "revision", "tagliando", "revisao"),
+    "tyres": ("tyres", "tyre", "tires", "reifen", "pneus", "pneumatici", "gomme", "neumaticos"),
+    "repair": ("repair", "repairs", "reparatur", "reparation", "riparazione", "reparacao", "reparacion"),
+    "others": ("other", "others", "misc", "sonstiges", "autre", "altro", "outro", "otro"),
+}
+
+# What a field's column, or a kind of table, may be called; an earlier hint is a stronger one.
+HINTS: Mapping[str, tuple[str, ...]] = {
+    "booking table": (
+        "appointment", "booking", "reservation", "termin", "rendezvous", "rdv", "appuntament", "prenotazion", "agendament",
+        "marcac", "cita", "workorder", "jobcard", "maintenancejob", "repairorder", "werkstattauftrag", "auftrag", "intervent",
+        "ordem", "orden", "ordre", "order", "job", "visit", "schedule",
+    ),
+    "customer table": (
+        "customer", "client", "kunde", "cliente", "anagrafic", "contact", "kontakt", "party", "debtor", "debitor", "owner",
+        "person", "account",
+    ),
+    "vehicle table": ("vehicle", "fahrzeug", "veicol", "vehicul", "viatura", "coche", "auto", "car", "asset", "voiture",
+                      "impiant"),
+    "staff table": (
+        "staff", "employee", "user", "technician", "mechanic", "mitarbeiter", "operator", "tecnic", "salarie", "empleado",
+        "utente", "usuario", "advisor", "supplier", "resource", "fornitor", "lieferant",
+    ),
+    "status": ("status", "state", "stato", "stati", "statut", "etat", "estado", "situac", "zustand", "progress", "phase", "stage",
+               "completed", "finished", "done", "erledigt", "fertig", "esito"),
+    "starts_at": (
+        "start", "scheduled", "bring", "dropoff", "begin", "from", "inizio", "von", "debut", "inicio", "appointment", "booked",
+        "booking", "arriv", "termin", "planned", "due", "checkin", "dt", "date", "datum", "data", "fecha", "when", "time", "uhr",
+        "zeit", "ora", "heure", "hora", "orario", "richiesta",
+    ),
+    "ends_at": ("end", "finish", "return", "pickup", "until", "ready", "fine", "bis", "ende", "fin", "fim", "termino", "salida",
+                "abholung", "to"),
+    "changed_at": ("modif", "updated", "changed", "edited", "lastupd", "geandert", "aenderung", "aggiorn", "maj", "alterad",
+                   "actualiz", "atualiz", "rowversion"),
+    "created_at": ("creat", "added", "inserted", "entered", "angelegt", "erstellt", "cree", "creazion", "criad", "alta",
+                   "ordered"),
+    "done_at": ("actual", "effective", "real", "completed", "finished", "started", "closed", "invoic", "paid", "birth",
+                "deleted", "cancel", "lock", "sent", "expir", "reminder", "geburt", "nascit", "naiss", "nacim", "registration"),
+    "started_at": ("actualstart", "started", "timestart", "realstart", "starttime", "begin", "inizio", "clockin", "start"),
+    "finished_at": ("actualend", "finished", "completed", "timefinish", "realend", "endtime", "fine", "clockout", "end"),
+    "deleted_at": ("deletedat", "deleted", "geloscht", "supprime", "eliminat", "cancellat", "excluido", "borrado", "removed"),
+    "minutes": ("minutes", "duration", "dauer", "duree", "durata", "duracao", "duracion", "length", "mins"),
+    "locked": ("locked", "lock", "inuse", "bloccat", "gesperrt", "verrouil", "bloque", "bloquead", "checkedout"),
+    "repairy_ref": ("repairy", "onlineref", "onlineid", "externalref", "externalid", "onlinebooking", "webref"),
+    "service_category": ("category", "work", "servicetype", "jobtype", "art", "kategorie", "categori", "tipo"),
+    "description": ("description", "beschreib", "descri", "subject", "title", "job", "work", "request", "richiesta", "complaint",
+                    "service", "task", "arbeit", "travaux", "trabajo", "servico", "betreff", "reason", "oggetto", "summary"),
+    "job_notes": ("notes", "note", "remark", "comment", "bemerkung", "notiz", "observ", "aggiuntiv", "kommentar", "memo"),
+    "internal_notes": ("internal", "intern", "private", "staff", "riservat", "interne", "privad"),
+    "name": ("fullname", "customername", "name", "kundenname", "ragione", "denominaz", "nom", "nome", "nombre", "client",
+             "customer", "title"),
+    "first_name": ("firstname", "givenname", "vorname", "prenom", "forename", "first", "given", "primeironome"),
+    "last_name": ("lastname", "familyname", "surname", "nachname", "cognome", "apelido", "apellido", "family", "last"),
+    "company": ("company", "firma", "societe", "azienda", "empresa", "business", "organisation", "organization"),
+    "phone": ("mobile", "phone", "telefon", "handy", "cell", "tel", "portable", "movil", "telemovel", "celular", "fon",
+              "contactno", "contactnumber"),
+    "email": ("email", "mail", "correo", "posta"),
+    "rego": ("plate", "rego", "licenseplate", "licence", "license", "kennzeichen", "targa", "matricula", "immatricul",
+             "placa", "registration", "regno", "numberplate"),
+    "vin": ("vin", "chassis", "fahrgestell", "telaio", "chasis", "fin", "framenumber"),
+    "make": ("make", "brand", "marke", "hersteller", "marca", "marque", "manufacturer", "fabricant"),
+    "model": ("model", "modell", "modele", "modello", "modelo", "type", "typ"),
+    "badge": ("badge", "variant", "trim", "series", "version", "ausfuhrung", "allestimento"),
+    "year": ("year", "baujahr", "annee", "anno", "ano", "modelyear", "construction"),
+}  # fmt: skip
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_APART = re.compile(r"[^a-z0-9]+")
+_PLAIN = ("id", "ids", "nr", "no", "num", "number", "key", "code", "ref", "name", "tab", "fk", "pk", "date", "uuid", "guid",
+          "tbl")  # fmt: skip
+_STEM = 4  # letters that two names must share to mean the same thing
+
+
+def plain(text: str) -> str:
+    """Lower case, no accents, single spaces between words."""
+    bare = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _APART.sub(" ", bare.casefold()).strip()
+
+
+def parts(name: str) -> list[str]:
+    """The words of a table's or column's name: `NumberPlate`, `number_plate`, `NUMBER PLATE`."""
+    return plain(_CAMEL.sub(" ", name)).split()
+
+
+def meaning(stored: str) -> str | None:
+    """Our status for a stored word, or None where no phrase is in it."""
+    words = plain(_CAMEL.sub(" ", stored)).split()
+    found = [
+        (len(phrase), -rank, ours)
+        for ours, phrases in STATUS.items()
+        for rank, phrase in enumerate(phrases)
+        if _stands(phrase.split(), words)
+    ]
+    return max(found)[2] if found else None
+
+
+def preference(stored: str) -> int:
+    """Which of several words of one meaning is the one to write: less is better."""
+    ours, spelled = meaning(stored), plain(stored)
+    phrases = STATUS.get(ours or "", ())
+    return min((rank + (phrase != spelled) for rank, phrase in enumerate(phrases) if phrase in spelled), default=len(phrases))
+
+
+def category(stored: str) -> str | None:
+    """Our service category for a stored word."""
+    spelled = plain(stored).split()
+    return next((ours for ours, words in CATEGORY.items() if any(word in spelled for word in words)), None)
+
+
+def hint(what: str, name: str) -> float:
+    """How much a name suggests this, from 0 to 1."""
+    words, whole = parts(name), "".join(parts(name))
+    for rank, stem in enumerate(HINTS[what]):
+        if any(word.startswith(stem) if len(stem) > 3 else word == stem for word in words) or (len(stem) > 4 and stem in whole):
+            return 1 - rank / (2 * len(HINTS[what]))
+    return 0.0
+
+
+def akin(one: str, two: str) -> bool:
+    """Whether two names share a word's stem: `id_anagrafica` and `an_anagrafiche`, `vehicle_no` and `tabVehicle`."""
+    stems = [word for word in parts(one) if word not in _PLAIN and len(word) >= _STEM]
+    there = "".join(word for word in parts(two) if word not in _PLAIN)
+    mine = "".join(stems)
+    return any(stem[: max(_STEM, len(stem) - 2)] in there for stem in stems) or (
+        any(len(word) > _STEM and word[: max(_STEM, len(word) - 2)] in mine for word in parts(two) if word not in _PLAIN)
+    )
+
+
+def _stands(phrase: list[str], words: list[str]) -> bool:
+    """Whether the phrase stands in these words, and no "not" before it."""
+    for at in range(len(words) - len(phrase) + 1):
+        if words[at : at + len(phrase)] == phrase and (at == 0 or words[at - 1] not in NEGATED):
+            return True
+    return False
