@@ -367,17 +367,21 @@ def test_a_newer_edit_in_the_answer_is_theirs_and_comes_back() -> None:
 
 
 def test_what_repairy_cannot_change_is_noted() -> None:
-    able = replace(REPAIRY, writes=REPAIRY.writes - {"description"})
-    world = linked(booking(description="Brakes"), booking(), booking(), repairy=able)
+    able = replace(REPAIRY, writes=REPAIRY.writes - {"description", "service_code"})
+    world = linked(booking(description="Brakes", service_code="BRK-1"), booking(), booking(), repairy=able)
     world.quiet()
-    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.scope) == ("noted", "service")
+    assert stand.reason.endswith("change description, service_code")
 
 
 def test_what_the_profile_cannot_write_is_noted() -> None:
     able = replace(SHOP, writes=frozenset())
-    world = linked(booking(), booking(description="Brakes"), booking(), shop=able)
+    world = linked(booking(), booking(description="Brakes", service_code="BRK-1"), booking(), shop=able)
     world.quiet()
-    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("noted", "service")]
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.scope) == ("noted", "service")
+    assert stand.reason.endswith("writes description, service_code")
 
 
 def test_a_note_that_took_says_nothing_of_the_time_sent_with_it() -> None:

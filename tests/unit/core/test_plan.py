@@ -337,6 +337,18 @@ def test_customer_and_vehicle_go_to_repairy_for_open_bookings_to_come(start: str
     assert [stand.kind for stand in out.stands] == ([] if goes else ["noted"])
 
 
+@pytest.mark.parametrize("status", ["done", "cancelled"])
+def test_the_time_of_a_finished_booking_stays_unless_a_person_sends_it(status: str) -> None:
+    """The rest of it goes."""
+    agreed = booking(status=status)
+    world = linked({**agreed, "starts_at": NEW["starts_at"], "description": "Brakes"}, agreed, agreed)
+    out = world.decide()
+    assert [dict(action.fields) for action in out.actions] == [{"description": "Brakes"}]
+    assert [(stand.kind, stand.scope) for stand in out.stands] == [("noted", "time")]
+    world.link = replace(world.link, choice={"time": "shop"})
+    assert [sorted(action.fields) for action in world.decide().actions] == [["description"], ["starts_at"]]
+
+
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_booking_finished_on_both_sides_closes(status: str) -> None:
     fields = booking(status=status)
