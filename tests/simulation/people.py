@@ -23,12 +23,13 @@ NEXT = {
 
 @dataclass
 class Wish:
-    """What stands to be true of one group of one booking: the last value, by whom, and whether two wished at once."""
+    """What stands to be true of one group of one booking: the last value, by whom and when, and whether two wished at once."""
 
     side: str
     value: Any
+    at: datetime
     contested: bool = False
-    sides: set[str] = field(default_factory=set)
+    sides: set[str] = field(default_factory=set)  # all that ever wished
 
 
 @dataclass
@@ -109,7 +110,8 @@ class People:
         last = case.wishes.get(group)
         settled = last is None or (self.agree(case, group) and not self._in_flight(case)) or self._alone(case)
         contested = not settled and last is not None and (last.contested or last.side != side)
-        case.wishes[group] = Wish(side, self._plain(group, value), contested, (last.sides if last else set()) | {side})
+        sides = (last.sides if last else set()) | {side}
+        case.wishes[group] = Wish(side, self._plain(group, value), self.world.clock.now(), contested, sides)
         self.world.machine.say(f"{side} {group}", case=case.number, value=value, contested=contested)
 
     def _in_flight(self, case: Case) -> bool:
@@ -221,8 +223,8 @@ class People:
         self._born(case, "repairy", {"status": "pending", "time": self._utc(start), "service": work})
         return case
 
-    def online_move(self, case: Case) -> None:
-        start = self._utc(self._slot())
+    def online_move(self, case: Case, start: str = "") -> None:
+        start = start or self._utc(self._slot())
         self._wish(case, "repairy", "time", start)
         self.world.partner.move(self._newest(case), start)
 
@@ -250,7 +252,8 @@ class People:
 
     def _born(self, case: Case, side: str, values: dict[str, Any]) -> None:
         self.world.machine.say(f"{side} books", case=case.number, **values)
-        case.wishes = {group: Wish(side, self._plain(group, value), sides={side}) for group, value in values.items()}
+        now = self.world.clock.now()
+        case.wishes = {group: Wish(side, self._plain(group, value), now, sides={side}) for group, value in values.items()}
 
     def _note(self, case: Case) -> str | None:
         if self.chance.random() < 0.4:

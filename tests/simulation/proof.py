@@ -6,18 +6,29 @@ held, noted or waiting, and what stands in the journal.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
+from sync.core.action import Rules
+from sync.core.booking import GROUPS as FIELDS
 from sync.core.booking import Link
+from sync.core.guard import Limits
 from sync.records import Standing
+from sync.sandbox.partner import Call
 from tests.simulation.people import Case
 from tests.simulation.story import History
-from tests.simulation.world import NAME, PREFIX
+from tests.simulation.world import NAME, PREFIX, QUARANTINE
 
 GROUPS = ("status", "time", "service", "notes", "phone")
 WHOLE = ("identity", "create", "missing", "plan")  # a standing of these scopes is about the booking as a whole
 WIRE = {"status": "status", "time": "bookingTime", "service": "productDescription", "notes": "jobNotes", "phone": "customer"}
+
+# Faults after which nobody can know whether the call took effect.
+UNKNOWN = ("500_before", "lost_request", "late", "race", "500_after", "lost_answer", "cut", "garbled")
+MOMENT = timedelta(seconds=55)  # a slow answer and a new token fit in; passes are farther apart
+MESSAGES = {"done": "status", "cancelled": "status", "moved": "time"}  # which group's edit causes it
 
 
 def broken(history: History) -> list[str]:
@@ -175,6 +186,79 @@ def creates_one_at_a_time(history: History) -> Iterator[str]:
             last[reference] = effect.at
 
 
+def unknown_rests(history: History) -> Iterator[str]:
+    """After a write of which nobody can know what became, none goes to that booking for a quarantine (3, outcomes)."""
+    last = dict[str, Call]()
+    for call in history.world.partner.calls:
+        if call.operation not in ("create", "update", "set_status") or (call.fault in ("late", "race") and call.took):
+            continue  # what arrives late was sent before
+        about = call.reference if call.operation == "create" else call.path.split("/")[2]
+        before = last.get(about)
+        if before and before.fault in UNKNOWN and call.at - before.at < QUARANTINE - timedelta(seconds=10):
+            yield f"{call.method} {call.path} was sent {call.at - before.at} after one that ended in {before.fault}"
+        last |= {name: call for name in (about, call.booking_id) if name}
+
+
+def read_before_written(history: History) -> Iterator[str]:
+    """A booking is written by what was read of it a moment ago, not in an earlier pass (the window for a lost edit)."""
+    read = dict[str, datetime]()
+    for call in history.world.partner.calls:
+        if call.operation == "read" and call.took:
+            read[call.booking_id] = call.at
+        elif call.operation in ("update", "set_status") and not (call.fault in ("late", "race") and call.took):
+            about = call.path.split("/")[2]
+            if about not in read or call.at - read[about] > MOMENT:
+                yield f"{call.method} {call.path} was sent {call.at - read[about] if about in read else ''} after it was read"
+
+
+def no_echo(history: History) -> Iterator[str]:
+    """Nothing is changed on one side that nobody ever changed on the other (9)."""
+    world = history.world
+    for case in history.people.cases:
+        theirs = {group for group, wish in case.wishes.items() if "repairy" not in wish.sides}
+        mine = {group for group, wish in case.wishes.items() if "shop" not in wish.sides}
+        ids = {key for key, _ in history.people.bookings(case)}
+        for one in world.effects:
+            if one.booking_id in ids and one.operation != "create":
+                changed = {name for name in one.body if one.body[name] != one.before.get(name)}
+                yield from (
+                    f"case {case.number}: {group} was changed at Repairy; only customers ever changed it"
+                    for group in mine
+                    if WIRE[group] in changed and not case.reopened
+                )
+        for intent in (one for link in _links(history, case) for one in world.state.store.intents(link.id)):
+            if intent.side == "shop" and intent.kind not in ("create", "link") and intent.outcome == "accepted":
+                yield from (
+                    f"case {case.number}: {group} was changed in the shop; only its staff ever changed it"
+                    for group in theirs
+                    if intent.after.keys() & set(FIELDS[group])
+                )
+
+
+def fresh(history: History) -> Iterator[str]:
+    """No message goes out for an edit of the shop's that is older than the window, but a coming visit's cancellation (14)."""
+    for case in history.people.cases:
+        ids = {key for key, _ in history.people.bookings(case)}
+        for one in history.world.partner.messages:
+            wish = case.wishes.get(MESSAGES.get(one.kind, ""))
+            if one.by != "api" or one.booking_id not in ids or wish is None or wish.side != "shop" or one.kind == "cancelled":
+                continue
+            if one.at - wish.at > Rules.freshness:
+                yield f"case {case.number}: {one.kind} messaged {one.at - wish.at} after the edit"
+
+
+def guarded(history: History) -> Iterator[str]:
+    """No pass creates, cancels or finishes more than the guard lets through (13)."""
+    world = history.world
+    passes = [datetime.fromisoformat(line.split()[0]) for line in world.machine.trace if line.endswith("Z pass")]
+    wrote = Counter[tuple[int, str]]()
+    for one in world.effects:
+        kind = one.body.get("status") if one.operation == "set_status" else one.operation
+        wrote[bisect_right(passes, one.at), str(kind)] += 1
+    most = Limits().allowed(len(world.partner.bookings))
+    yield from (f"{times} bookings were made {kind} in one pass" for (_, kind), times in wrote.items() if times > most)
+
+
 def journal_settled(history: History) -> Iterator[str]:
     """No write is left open, and nothing waits for a clock that never comes (8)."""
     state = history.world.state.store
@@ -218,5 +302,5 @@ def _standings(history: History, link: Link) -> list[Standing]:
 
 PROMISES: tuple[Callable[[History], Iterator[str]], ...] = (
     one_booking_each, references_fit, agreement, no_lost_edit, no_lost_line, at_most_one_message, creates_one_at_a_time,
-    journal_settled, webhooks_taken, quiet,
+    unknown_rests, read_before_written, no_echo, fresh, guarded, journal_settled, webhooks_taken, quiet,
 )  # fmt: skip
