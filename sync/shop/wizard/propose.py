@@ -46,10 +46,10 @@ def counted(rows: Iterable[Mapping[str, object]]) -> dict[str, tuple[object, int
 
 def select(draft: Draft) -> str:
     """The profile's one SELECT."""
-    columns = _columns(draft)
-    lines = ",\n".join(f"       {sql} AS {draft.quoted(name) if name != 'key' else name}" for name, sql in columns)
+    chosen = columns(draft)
+    lines = ",\n".join(f"       {sql} AS {draft.quoted(name) if name != 'key' else name}" for name, sql in chosen)
     where = f"\nWHERE {' AND '.join(draft.where)}" if draft.where else ""
-    return f"SELECT{lines[6:]}\nFROM {_tables(draft, [sql for _, sql in columns], chr(10) + 'LEFT ')}{where}\n"
+    return f"SELECT{lines[6:]}\nFROM {_tables(draft, [sql for _, sql in chosen], chr(10) + 'LEFT ')}{where}\n"
 
 
 def writing(found: Sequence[Word]) -> dict[str, object]:
@@ -90,7 +90,8 @@ def parsed(written: str) -> Profile:
     return Profile.parse(tomllib.loads(written))
 
 
-def _columns(draft: Draft) -> list[tuple[str, str]]:
+def columns(draft: Draft) -> list[tuple[str, str]]:
+    """What the SELECT yields, in order: each name with its SQL."""
     named = {"key": _key(draft), "status": draft.status.sql} | {name: one.sql for name, one in draft.picked.items()}
     parts = [(f"x_{words.plain(part).replace(' ', '_')}", draft.of(draft.booking, part)) for part in draft.key]
     return [(name, named[name]) for name in dict.fromkeys(_ORDER) if name in named] + (parts if len(parts) > 1 else [])
