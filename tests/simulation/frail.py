@@ -13,16 +13,13 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import sqlalchemy as sa
 
 from sync.errors import NotSent, Unknown, Unreachable
 from sync.ports import Reading
 from sync.sandbox.partner import Answer, Partner
 from tests.simulation.machine import Machine
 
-STATE_WRITES = frozenset({
-    "add", "add_all", "save", "save_all", "join", "intend", "finish", "look_again", "stand", "stand_all", "settle_event",
-    "park_event", "save_source", "save_desk", "take", "record_run", "close_standing",
-})  # fmt: skip
 SHOP_READS = frozenset({"identity", "changed", "window", "read", "remembered", "candidates", "keys"})
 SHOP_WRITES = frozenset({"change", "create", "link"})
 SHOP_FAULTS = ("shop_unreachable", "shop_partial", "shop_busy", "shop_lost_before", "shop_lost_after")
@@ -35,33 +32,53 @@ class FrailState:
     def __init__(self, store: Any, machine: Machine) -> None:
         self.store, self.machine = store, machine
         self.full = 0  # commits that will fail
+        self._name, self._commits = "", 0
+        sa.event.listen(store.database.engine, "commit", self._committing)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.store, name)
-        if name not in STATE_WRITES:
-            return method
+        return self._called(name, method) if callable(method) else method
 
-        def write(*args: Any, **values: Any) -> Any:
-            self.machine.point(f"state.{name}:before")
-            if self.full > 0:
-                self.full -= 1
-                self.machine.struck("state_full", during=name)
-                raise Unreachable("the state database could not be used: disk full")
-            result = method(*args, **values)
-            self.machine.point(f"state.{name}:after")
+    def _called(self, name: str, method: Any) -> Any:
+        def call(*args: Any, **values: Any) -> Any:
+            self._name, self._commits = name, 0
+            try:
+                result = method(*args, **values)
+            finally:
+                self._name = ""
+            if self._commits:
+                self.machine.point(f"state.{name}:after")
             return result
 
-        return write
+        return call
+
+    def _committing(self, connection: sa.Connection) -> None:
+        """All statements were carried out; nothing is kept yet."""
+        if not self._name or connection.get_execution_options().get("reading", False):
+            return
+        self.machine.point(f"state.{self._name}:before")
+        if self.full > 0:
+            self.full -= 1
+            self.machine.struck("state_full", during=self._name)
+            raise Unreachable("the state database could not be used: disk full")
+        self._commits += 1
 
 
 class FrailShop:
-    """The shop store, with a point before and after each call. `plan` holds the faults to come, oldest first."""
+    """The shop store, with a point before each call, at its commit and after it. `plan` holds the faults to come, in order."""
 
     def __init__(self, store: Any, machine: Machine, watch: Watch) -> None:
         self.store, self.machine, self.watch = store, machine, watch
         self.ability = store.ability
         self.plan: deque[str] = deque()
         self.shown: dict[str, set[str]] = {}  # key -> statuses that the engine was shown
+        self._writes = ""
+        sa.event.listen(store._engine, "commit", self._committing)
+
+    def _committing(self, _: sa.Connection) -> None:
+        """The statements of one write were carried out; nothing is kept yet."""
+        if self._writes:
+            self.machine.point(f"shop.{self._writes}:commit")
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.store, name)
@@ -103,7 +120,11 @@ class FrailShop:
                 self.machine.struck(fault, during=name)
                 raise Unknown("the connection was lost while it stored the change")
             self.watch(name, args)
-            result = method(*args, **values)
+            self._writes = name
+            try:
+                result = method(*args, **values)
+            finally:
+                self._writes = ""
             self.machine.say(f"shop {name}", key=result.key)
             self.machine.point(f"shop.{name}:after", result.key)
             if fault:
@@ -137,7 +158,7 @@ class FrailWire:
         if fault:
             machine.fired[fault] += 1
         machine.point(f"{label}:after", about)
-        return self._told(request, answer)
+        return self._told(request, answer, lambda: machine.point(f"{label}:answered", about))
 
     def _looked_first(self, method: str, path: str, status: int) -> None:
         """A write to a booking follows a reading of it, with nothing in between (3, and the window for a lost edit)."""
@@ -147,7 +168,7 @@ class FrailWire:
         if status != 401:  # refused at the door; it comes again with another token
             self.fresh.discard(booking_id)
 
-    def _told(self, request: httpx.Request, answer: Answer) -> httpx.Response:
+    def _told(self, request: httpx.Request, answer: Answer, ended: Callable[[], None]) -> httpx.Response:
         chance = self.machine.chance
         if answer.refused:
             raise chance.choice((httpx.ConnectError, httpx.ConnectTimeout))("refused", request=request)
@@ -161,7 +182,7 @@ class FrailWire:
             self._saw(answer, request.method)
         if not (answer.drip or answer.cut):
             self.machine.clock.sleep(answer.delay)
-            return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Bytes(answer.body))
+            return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Bytes(answer.body, ended))
         return httpx.Response(answer.status, headers=dict(answer.headers), stream=_Slow(answer, self.machine, request))
 
     def _lost(self, error: type[httpx.RequestError], request: httpx.Request) -> httpx.RequestError:
@@ -190,11 +211,12 @@ def _called(method: str, path: str) -> tuple[str, str]:
 
 
 class _Bytes(httpx.SyncByteStream):
-    def __init__(self, body: bytes) -> None:
-        self.body = body
+    def __init__(self, body: bytes, ended: Callable[[], None]) -> None:
+        self.body, self.ended = body, ended
 
     def __iter__(self) -> Iterator[bytes]:
         yield self.body
+        self.ended()
 
 
 class _Slow(httpx.SyncByteStream):

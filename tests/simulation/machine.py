@@ -57,6 +57,7 @@ class Machine:
         self.trace: list[str] = []
         self.fired: Counter[str] = Counter()  # fault kind -> how often it really happened
         self.points: Counter[str] = Counter()  # label -> how often it was passed
+        self.order: list[str] = []  # the labels, as they were passed
         self._armed: list[Armed] = []
 
     def say(self, what: str, **facts: Any) -> None:
@@ -71,6 +72,7 @@ class Machine:
     def point(self, label: str, about: str = "") -> None:
         """A moment between two durable effects, `about` a shop key or Repairy id. What is armed may go off here."""
         self.points[label] += 1
+        self.order.append(label)
         self.clock.sleep(0.001)
         for one in [one for one in self._armed if label.startswith(one.label)]:
             one.left -= 1
@@ -79,9 +81,10 @@ class Machine:
                 self.struck(one.kind, at=label)
                 one.work(about)
 
-    def crash_at(self, label: str, times: int) -> None:
-        """The process ends when a point of this label (or its beginning) is passed so many times."""
-        self._armed.append(Armed(label, times, "crash", self._end))
+    def crash_at(self, label: str, times: int, then: int = 0) -> None:
+        """The process ends when a point of this label (or its beginning) is passed so many times; `then` its successor does,
+        so many points later, whatever their label."""
+        self._armed.append(Armed(label, times, "crash", lambda _: self._end(then)))
 
     def interrupt_at(self, label: str, times: int, work: Callable[[str], None]) -> None:
         """Somebody does something in the middle of a pass; they are told what it is about."""
@@ -90,8 +93,10 @@ class Machine:
     def disarm(self) -> None:
         self._armed = []
 
-    def _end(self, about: str) -> None:
+    def _end(self, then: int) -> None:
         self._armed = []  # a dead process is not interrupted
+        if then:
+            self.crash_at("", then)
         raise Crash
 
     def digest(self) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 from sync.core.action import Rules
 from sync.engine import Engine
+from sync.engine.rebuild import catch_up
 from sync.engine.site import Site
 from sync.errors import Unreachable
 from sync.machine import Serial
@@ -119,6 +121,7 @@ class Setting:
     visible: frozenset[str] = VISIBLE
     policy: dict[str, str] = field(default_factory=lambda: dict(POLICY))
     start: str = STARTS[0]
+    confirmed: bool = False  # Repairy has said that a create can be silent
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,13 @@ class Lines:
 
     def append(self, **facts: object) -> None:
         self.machine.point("journal:before")
-        self.lines.append(facts)
+        self.lines.append({})  # a line that was not on the disk when the process ended is torn: it tells nothing
+        self.machine.point("journal:fsync")
+        self.lines[-1] = facts
         self.machine.point("journal:after")
+
+    def read(self) -> list[dict[str, object]]:
+        return [line for line in self.lines if line]
 
 
 class Said:
@@ -169,14 +177,14 @@ class World:
         )
         self.effects: list[Effect] = []
         self.raced: set[tuple[str, str]] = set()  # booking and wire field that somebody changed while our write was on its way
+        self.profile_digest = "p"
         self.heard: set[str] = set()  # bookings that an event told us of
-        self.events: set[str] = set()  # event ids that were acknowledged
         self._observe()
         self._open_shop()
         self.state = FrailState(StateStore("sqlite://", self.clock), machine)
         self.journal = Lines(machine)
         self.wire = FrailWire(self.partner, machine, TIMEOUT)
-        self.last: dict[str, Any] = {}
+        self.crashed = False  # the process ended, and its next work begins with a start
         self.boot()
 
     def _open_shop(self) -> None:
@@ -204,22 +212,42 @@ class World:
         )  # fmt: skip
         rules = Rules(self.setting.policy, ZONE, visible=self.setting.visible)
         self.site = Site(
-            NAME, WORKSHOP, PREFIX, rules, self.shop, self.client.workshop(WORKSHOP, ZONE), self.state, self.clock, Serial(),  # type: ignore[arg-type]
-            Said(self.machine), self.journal, quarantine=QUARANTINE, profile_digest="p", luck=self.chance.random,
+            NAME, WORKSHOP, PREFIX, rules, self.shop, self.client.workshop(WORKSHOP, ZONE), self.state, self.clock, Serial(),
+            Said(self.machine), self.journal, quarantine=QUARANTINE, profile_digest=self.profile_digest, luck=self.chance.random,
         )  # fmt: skip
+        if self.setting.confirmed:
+            self.site.repairy.ability = replace(self.site.repairy.ability, silence_confirmed=True)
         self.engine = Engine(self.site)
 
-    def turn(self) -> None:
-        """One pass, whatever becomes of it."""
+    def lose_state(self, copy: StateStore | None = None) -> None:
+        """The state is gone, or an older copy is in its place; a new process finds it so."""
+        self.state.close()
+        self.state = FrailState(copy or StateStore("sqlite://", self.clock), self.machine)
+        self.crashed = copy is not None  # `rebuild` asks the journal itself
+        self.boot()
+
+    def turn(self, work: Callable[[Engine], object] = Engine.run) -> bool:
+        """One pass, or other work of the engine, whatever becomes of it; whether it came to its end."""
         self.machine.say("pass")
         try:
-            self.engine.run()
+            if self.crashed:
+                self.crashed = False
+                catch_up(self.site, self.journal.read())
+            work(self.engine)
         except Crash:
-            self.machine.say("crashed; a new process starts")
-            self.clock.sleep(self.chance.uniform(1, 40))
-            self.boot()
+            self.crash()
         except Unreachable as error:
             self.machine.say("pass ended", why=str(error))
+        else:
+            return True
+        return False
+
+    def crash(self) -> None:
+        """The process has ended; another one is started."""
+        self.machine.say("crashed; a new process starts")
+        self.clock.sleep(self.chance.uniform(1, 40))
+        self.crashed = True
+        self.boot()
 
     def later(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -234,7 +262,21 @@ class World:
             self.chance.shuffle(due)
             self.machine.struck("webhook_out_of_order")
         for one in due:
-            self.partner.delivered(one, self._endpoint(one))
+            told: list[int] = []
+            try:
+                self._receive(one, told)
+            except Crash:
+                if not told:
+                    self.partner.delivered(one, 0)
+                self.crash()
+
+    def _receive(self, one: Delivery, told: list[int]) -> None:
+        """One delivery and the answer that its sender gets; `told` once it has left."""
+        status = self._endpoint(one)
+        self.machine.point("webhook.acknowledge:before", one.booking_id)
+        told.append(status)
+        self.partner.delivered(one, status)
+        self.machine.point("webhook.acknowledge:after", one.booking_id)
 
     def _endpoint(self, one: Delivery) -> int:
         """What the web endpoint does: check, store, acknowledge."""
@@ -244,12 +286,11 @@ class World:
             self.machine.say("webhook refused", why=str(error))
             return 401
         try:
-            fresh = self.state.store.add_event(event, NAME)
+            fresh = self.state.add_event(event, NAME)
         except Unreachable:
             return 503
         self.machine.say("webhook", booking=event.booking_id[:6], action=event.action, fresh=fresh)
         self.heard.add(event.booking_id)
-        self.events.add(event.id)
         return 200
 
     # What is watched

@@ -1,0 +1,229 @@
+"""The process ends at each durable point of each scenario, and once more while it recovers: the end is that without a crash.
+
+A story is told without a crash, which counts its points and fixes its end; then once for each point, with a crash there.
+Every promise of `proof` must hold, and `scenarios.outcome` must be the same. The one thing that may differ on the way is
+`Tale.released`: a message of which nobody knows whether it left waits for a person, who lets it go, and only where the
+crash fell between its announcement and its effect (`MAY_ASK`). `CRASH=scenario:label:n[:then]` tells one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from random import Random
+from typing import Any
+
+import pytest
+
+from sync.engine import Engine
+from tests.simulation.scenarios import ORDERED, SCENARIOS, Tale, outcome
+
+TAIL = 100  # lines of a trace that a failure shows
+AROUND = ("before", "after")
+CALLS = ("create", "update", "done", "cancelled", "processing")
+COMMITS = (
+    "add", "add_all", "add_event", "close_standing", "erase", "finish", "intend", "join", "look_again", "park_event", "prune",
+    "record_run", "save", "save_all", "save_desk", "save_source", "settle_event", "stand", "stand_all", "take",
+)  # fmt: skip
+# `intend` commits the intent, `take` a decision taken up, `add_event` a webhook that is about to be acknowledged.
+DURABLE = frozenset(
+    [f"state.{name}:{when}" for name in COMMITS for when in AROUND]
+    + [f"shop.{name}:{when}" for name in ("change", "create", "link") for when in ("before", "commit", "after")]
+    + [f"api.{name}:{when}" for name in CALLS for when in ("before", "after", "answered")]  # `after`: it took effect
+    + [f"webhook.acknowledge:{when}" for when in AROUND]
+    + [f"journal:{when}" for when in ("before", "fsync", "after")]
+)
+# What outlives nothing: to end there is to end at the durable point before.
+READS = frozenset(
+    [f"api.{name}:{when}" for name in ("read", "token", "refresh") for when in ("before", "after", "answered")]
+    + [f"shop.{name}:before" for name in ("candidates", "changed", "identity", "read", "remembered", "window")]
+)
+# Where a message was announced and may have left, for all that the next process knows.
+MAY_ASK = frozenset({"journal:after", "state.intend:before", "state.intend:after"} | {f"api.{name}:before" for name in CALLS})
+TESTED = ("cancelled_in_the_shop",)
+DOUBLES, CHUNK, FARTHEST = 500, 25, 40
+EFFECT = (":after", ":fsync")  # how the points end that lie just behind something that outlives the process
+PARTS = 4  # of one scenario's table
+Point = tuple[str, int]  # a label, and which of its occurrences
+
+
+class Crashing(Tale):
+    """A story in which the process ends at this point, and `then` so many points later. `recovering`: only before the
+    first work of the new process has come to its end."""
+
+    def __init__(self, point: Point | None = None, then: int = 0, recovering: bool = False) -> None:
+        super().__init__()
+        self.recovering = recovering
+        if point:
+            self.world.machine.crash_at(*point, then)
+
+    @property
+    def crashes(self) -> int:
+        return self.world.machine.fired["crash"]
+
+    def work(self, work: Callable[[Engine], object] = Engine.run) -> None:
+        super().work(work)
+        if self.recovering and self.crashes:
+            self.world.machine.disarm()
+
+
+@cache
+def clean(name: str) -> tuple[list[Point], set[str], dict[str, Any]]:
+    """What one telling without a crash passes: the durable points in their order, all labels; and its end."""
+    tale, seen = Crashing(), Counter[str]()
+    try:
+        SCENARIOS[name](tale)
+        order = list(tale.world.machine.order)
+        assert tale.broken(ORDERED.get(name, "")) == []
+        assert tale.released == 0
+        points = list[Point]()
+        for label in order:
+            seen[label] += 1
+            points += [(label, seen[label])] if label in DURABLE else []
+        return points, set(order), outcome(tale)
+    finally:
+        tale.close()
+
+
+def told(name: str, point: Point, then: int = 0, recovering: bool = False) -> tuple[int, list[str]]:
+    """How often the process ended, and what is wrong in the end, as lines to read."""
+    called = f"CRASH={name}:{point[0]}:{point[1]}:{then}"
+    tale = Crashing(point, then, recovering)
+    try:
+        lines = _wrong(name, tale, asked=bool(then) or point[0] in MAY_ASK)
+        return tale.crashes, [called, *tale.world.machine.trace[-TAIL:], called, *lines] if lines else []
+    except Exception as error:
+        error.add_note(called)
+        raise
+    finally:
+        tale.close()
+
+
+def _wrong(name: str, tale: Crashing, asked: bool) -> list[str]:
+    SCENARIOS[name](tale)
+    lines = tale.broken(ORDERED.get(name, ""))
+    end, expected = outcome(tale), clean(name)[2]
+    compared = end.keys() - ({"refused"} if tale.released else set())  # `resolve --retry` forgets what was refused
+    lines += [f"{part}: {end[part]}\n   instead of {expected[part]}" for part in sorted(compared) if end[part] != expected[part]]
+    if tale.released and not asked:
+        lines.append("a person was asked to release a message that cannot have left")
+    return lines
+
+
+def check(name: str, points: Iterable[Point]) -> None:
+    """Each crash really happens and changes nothing."""
+    failed = list[str]()
+    for point in points:
+        crashes, lines = told(name, point)
+        if not crashes:
+            lines = [f"CRASH={name}:{point[0]}:{point[1]} never happened"]
+        failed += lines[:1] if failed else lines  # the first is enough to read
+    assert not failed, "\n".join(failed)
+
+
+def every(name: str) -> list[Point]:
+    """All durable points of a scenario."""
+    return clean(name)[0]
+
+
+def some(name: str, picks: Callable[[int], Iterable[int]]) -> list[Point]:
+    """These occurrences of each label, by how often it is passed. Of those with the same effects behind them the last: they
+    are one to whoever finds the databases and the journal so."""
+    times = dict(every(name))  # the last of each stays
+    wanted = {(label, n) for label in times for n in picks(times[label])}
+    found, effects = dict[int, Point](), 0
+    for point in every(name):
+        effects += point[0].endswith(EFFECT)
+        if point in wanted:
+            found[effects] = point
+    return list(found.values())
+
+
+def three(times: int) -> set[int]:
+    """The first, the middle and the last."""
+    return {1, (times + 1) // 2, times}
+
+
+def part(points: Sequence[Point], number: int) -> Sequence[Point]:
+    return points[number::PARTS]
+
+
+@pytest.fixture(autouse=True)
+def _collected() -> None:
+    gc.freeze()
+
+
+def test_every_point_is_labelled_and_reached() -> None:
+    """All scenarios together pass each durable label, and no label that is not in the lists."""
+    passed = {label for name in SCENARIOS for label in clean(name)[1]}
+
+    assert sorted(DURABLE - passed) == []
+    assert sorted(passed - DURABLE - READS) == []
+
+
+@pytest.mark.parametrize("name", TESTED)
+def test_a_crash_changes_nothing(name: str) -> None:
+    """At the last of each label."""
+    check(name, some(name, lambda times: [times]))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("number", range(PARTS))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_crash_anywhere_changes_nothing(name: str, number: int) -> None:
+    check(name, part(some(name, three), number))
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("number", range(PARTS))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_crash_at_every_point_changes_nothing(name: str, number: int) -> None:
+    check(name, part(every(name), number))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("first", range(0, DOUBLES, CHUNK))
+def test_a_second_crash_changes_nothing(first: int) -> None:
+    """Seeded: anywhere, and again before long, while it recovers or just after."""
+    failed = list[str]()
+    for seed in range(first, first + CHUNK):
+        chance = Random(f"double {seed}")
+        name = chance.choice(sorted(SCENARIOS))
+        crashes, lines = told(name, chance.choice(every(name)), chance.randint(1, FARTHEST))
+        if crashes != 2:
+            lines = [f"seed {seed} in {name}: {crashes} crashes instead of 2"]
+        failed += lines[:1] if failed else lines
+    assert not failed, "\n".join(failed)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("number", range(PARTS))
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_second_crash_anywhere_in_recovery_changes_nothing(name: str, number: int) -> None:
+    """Each point, and then each point of the work that the next process begins with, until none is left."""
+    failed, doubles = list[str](), 0
+    for point in part(every(name), number):
+        for then in range(1, 10_000):
+            crashes, lines = told(name, point, then, recovering=True)
+            if crashes < 2:
+                break
+            doubles += 1
+            failed += lines[:1] if failed else lines
+    assert not failed, "\n".join(failed)
+    assert doubles
+
+
+@pytest.mark.skipif("CRASH" not in os.environ, reason="CRASH=scenario:label:n[:then] tells that one")
+def test_one() -> None:
+    name, place, moment, n, *then = os.environ.get("CRASH", "").split(":")
+    crashes, lines = told(name, (f"{place}:{moment}", int(n)), int(then[0]) if then else 0)
+
+    assert crashes
+    assert not lines, "\n".join(lines)
