@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
-from tests.shops.program import plate
+import pytest
+
+from tests.shops.program import NotThere, Program, Row, plate
 from tests.shops.site import Site, soon, utc, workshop
 
 DAYS = 11  # of the population's coming days, five bookings each
@@ -23,3 +27,131 @@ def test_what_was_there_is_pushed_and_nothing_else(site: Site) -> None:
     writes = site.writes
     assert site.sync()["actions"] == []
     assert site.writes == writes
+
+
+# What a booking shows at Repairy after an act of the shop's staff, in the order of a day. Comments of one layout need work begun.
+STAFF: tuple[tuple[str, Callable[[Program, str], None], str, str], ...] = (
+    ("move", lambda shop, key: shop.move(key, soon(4, 14)), "bookingTime", utc(soon(4, 14))),
+    ("start", lambda shop, key: shop.start(key), "status", "processing"),
+    ("note", lambda shop, key: shop.note(key, "New tyres soon"), "jobNotes", "New tyres soon"),
+    ("finish", lambda shop, key: shop.finish(key), "status", "done"),
+)
+
+
+def test_what_staff_do_reaches_repairy(site: Site) -> None:
+    site.sync()
+    key = site.program.book(901, soon(3))
+    quiet(site)
+    booked = site.at_repairy(901)
+    assert (booked["bookingTime"], booked["status"], booked["customer"]["phone"]) == (utc(soon(3)), "pending", "0400000901")
+    for act, do, name, shown in STAFF:
+        assert act not in site.program.absent
+        do(site.program, key)
+        site.sync()
+        assert (act, site.at_repairy(901)[name]) == (act, shown)
+    quiet(site)
+    assert site.messages() == ["moved", "done"]
+
+
+def test_a_booking_that_staff_cancel_is_cancelled_at_repairy(site: Site) -> None:
+    """Where the shop's program has such a thing; a deleted row says nothing (`test_drills`)."""
+    site.sync()
+    key = site.program.book(901, soon(3))
+    site.sync()
+    if "cancel" in site.program.absent:
+        with pytest.raises(NotThere):
+            site.program.cancel(key)
+        assert site.program.absent["cancel"].endswith("a missing row is no cancellation")
+        return
+    site.program.cancel(key)
+    quiet(site)
+    assert site.at_repairy(901)["status"] == "cancelled"
+
+
+# What the shop's row shows after an act at Repairy.
+ONLINE: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
+    ("move", {"bookingTime": utc(soon(4, 14))}, "start", soon(4, 14)),
+    ("start", {"status": "processing"}, "status", "processing"),
+    ("note", {"jobNotes": "Please call first"}, "notes", "Please call first"),
+    ("finish", {"status": "done"}, "status", "done"),
+)
+
+
+def test_what_is_done_online_reaches_the_shop_or_is_noted(site: Site) -> None:
+    booking, key = in_both(site, 902)
+    for act, wire, name, shown in ONLINE:
+        before = site.program.row(key)
+        site.edit(booking, **wire)
+        said = site.sync()
+        after = site.program.row(key)
+        if act in site.program.can:
+            assert (act, getattr(after, name)) == (act, shown)
+        else:
+            assert (act, after, noted(said, key)) == (act, before, True)
+    quiet(site)
+
+
+def test_a_booking_made_online_is_made_in_the_shop_or_is_noted(site: Site) -> None:
+    site.sync()
+    booking = site.online(903, soon(5))
+    site.tell(booking)
+    said = quiet(site)
+    keys = site.program.keys_of(plate(903))
+    if "create" not in site.program.can:
+        assert keys == []
+        assert any(one["repairy_id"] == booking for one in said["noted"] + said["held"])
+        return
+    (row,) = [site.program.row(key) for key in keys]
+    assert row is not None
+    assert (row.status, row.start, phoned(row)) == ("pending", soon(5), "0400000903")
+
+
+def test_an_online_cancellation_is_written_or_held(site: Site) -> None:
+    booking, key = in_both(site, 904)
+    site.edit(booking, status="cancelled")
+    said = quiet(site)
+    row = site.program.row(key)
+    if "cancel" in site.program.can:
+        assert row is None or row.status == "cancelled"
+        assert said["held"] == []
+    else:
+        assert row is not None
+        assert row.status == "pending"
+        assert [one["shop_key"] for one in said["held"]] == [key]
+
+
+def test_check_finds_nothing_wrong_with_the_profile(site: Site) -> None:
+    site.program.populate(200, 3)
+    said = site.run("check")
+    assert [one for one in said.json["findings"] if one["level"] not in ("good", "warning")] == []
+    assert said.code == 0
+
+
+def quiet(site: Site) -> dict[str, Any]:
+    """A pass, and another that has nothing left to do."""
+    said = site.sync()
+    writes = site.writes
+    assert [one for one in site.sync()["actions"] if one["outcome"]] == []
+    assert site.writes == writes
+    return said
+
+
+def in_both(site: Site, number: int) -> tuple[str, str]:
+    """A booking that stands on both sides, and another beside it: Repairy's id and the shop's key."""
+    site.program.book(number + 50, soon(6))
+    site.sync()
+    if "create" in site.program.can:
+        site.tell(site.online(number, soon(3)))
+    else:
+        site.program.book(number, soon(3))
+    site.sync()
+    (key,) = site.program.keys_of(plate(number))
+    return str(site.at_repairy(number)["id"]), key
+
+
+def noted(said: Mapping[str, Any], key: str) -> bool:
+    return any(one["shop_key"] == key for one in (*said["noted"], *said["held"]))
+
+
+def phoned(row: Row) -> str:
+    return row.phone.replace(" ", "")
