@@ -151,7 +151,7 @@ def _propose(url: sa.URL, password: str, name: str, zone: ZoneInfo, ask: Questio
             "written by hand, beginning from the built-in `demo`"
         )
     chosen = _table(candidates, ask)
-    draft = wizard.draft(looked, chosen, now)
+    draft = wizard.draft(looked, chosen, now, zone)
     found = _statuses(wizard.words_of(looked, draft), ask)
     facts = [f"{one.table.id}: {one.why}" for one in candidates[:4]]
     written = propose.profile(draft, found, name, facts)

@@ -17,7 +17,7 @@ from sync.ports import Clock, Window
 from sync.shop import connect
 from sync.shop.profile import Profile
 from sync.shop.store import ShopStore
-from sync.shop.wizard import fields, hours, joins, propose, statuses
+from sync.shop.wizard import fields, filters, hours, joins, propose, statuses
 from sync.shop.wizard.candidates import Candidate, rank
 from sync.shop.wizard.draft import Draft, Joined
 from sync.shop.wizard.explore import Explorer
@@ -39,7 +39,7 @@ def likely(looked: Explorer, now: datetime) -> list[Candidate]:
     return rank(looked.look().values(), now)
 
 
-def draft(looked: Explorer, chosen: Candidate, now: datetime) -> Draft:
+def draft(looked: Explorer, chosen: Candidate, now: datetime, zone: ZoneInfo) -> Draft:
     """A proposal for this table. Raises Unreachable."""
     table = chosen.table
     letter = next((sign for sign in table.name.lower().removeprefix("tab") if sign.isascii() and sign.isalpha()), "b")
@@ -47,7 +47,10 @@ def draft(looked: Explorer, chosen: Candidate, now: datetime) -> Draft:
     joins.follow(looked, made)
     statuses.choose(looked, made)
     hours.choose(looked, made, chosen.start, now)
+    made.timezone = hours.zone_of(chosen.start, zone)
+    made.ahead = statuses.look_ahead(made, chosen.start, now)
     fields.choose(looked, made)
+    filters.choose(made)
     for name in ("rego", "phone", "name"):
         if name not in made.picked and not (name == "name" and "first_name" in made.picked):
             made.unsure.append(f"{name}: no column was found; a booking without it cannot be created at Repairy")
@@ -56,11 +59,13 @@ def draft(looked: Explorer, chosen: Candidate, now: datetime) -> Draft:
 
 def words_of(looked: Explorer, made: Draft) -> list[Word]:
     """The stored statuses with their counts, most rows first, and what each probably means. Raises Unreachable."""
-    unused = made.status.label.values if made.status.label else ()
+    unused = [*made.status.words, *(made.status.label.values if made.status.label else ())]
     found = propose.counted(looked.fetch(propose.counting(made)))
     found |= {str(word): (word, 0) for word in unused if str(word) not in found}
     means = statuses.ours(made, {stored: rows for stored, (_, rows) in found.items()})
-    return sorted((Word(stored, raw, rows, means[stored]) for stored, (raw, rows) in found.items()), key=lambda one: -one.rows)
+    derived = made.status.words
+    every = (Word(stored, raw, rows, means[stored], stored in derived) for stored, (raw, rows) in found.items())
+    return sorted(every, key=lambda one: -one.rows)
 
 
 def preview(

@@ -55,6 +55,9 @@ class Draft:
     picked: dict[str, Picked] = field(default_factory=dict)
     status: Status = field(default_factory=lambda: Status("'booked'"))
     where: list[str] = field(default_factory=list)
+    constant: dict[str, str] = field(default_factory=dict)  # what new rows carry in such a column, as SQL
+    timezone: str = "workshop"
+    ahead: dict[str, float] = field(default_factory=dict)  # stored status -> share of its rows that are yet to come
     formats: dict[str, str] = field(default_factory=dict)
     timezones: dict[str, str] = field(default_factory=dict)
     unsure: list[str] = field(default_factory=list)
@@ -96,3 +99,10 @@ class Draft:
         if self.dialect.name in ("mysql", "mariadb", "mssql"):
             return f"CONCAT({', '.join(parts)})"
         return " || ".join(parts)
+
+
+def literal(value: object) -> str:
+    """A stored value as SQL spells it."""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    return str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"

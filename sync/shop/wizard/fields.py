@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sync.shop.wizard import recognise, words
-from sync.shop.wizard.draft import Draft, Joined, Picked
+from sync.shop.wizard.draft import Draft, Joined, Picked, literal
 from sync.shop.wizard.explore import Column, Explorer, Table
 
 _BY_VALUE: Mapping[str, recognise.Kind] = {"phone": "phone", "email": "email", "rego": "plate", "vin": "vin"}
@@ -111,16 +111,16 @@ _QUOTED_SPACE = "' '"
 
 
 def _from_side_table(explorer: Explorer, draft: Draft, field: str, customer: Joined) -> None:
-    """Phones and e-mails kept as rows of their own beside the customer."""
+    """Phones and e-mails kept as rows of their own beside the customer; of several, a mobile number."""
     for table, reference in explorer.children(customer.table):
         address = next((c for c in table.columns.values() if _share(c, field) >= 0.2), None)
         if address is None or table.id == draft.booking.table.id:
             continue
-        where = _which_rows(draft, table, address, field)
         alias = draft.alias(table.name)
         here = f"{alias}.{draft.quoted(reference.column)} = {draft.of(customer, reference.target)}"
-        picked = f"SELECT MIN({alias}.{draft.quoted(address.name)}) FROM {draft.named(table)} {alias} WHERE {here}"  # noqa: S608 (names only)
-        draft.picked[field] = Picked(f"({picked}{''.join(f' AND {alias}.{each}' for each in where)})")
+        first = f"SELECT MIN({alias}.{draft.quoted(address.name)}) FROM {draft.named(table)} {alias} WHERE {here}"  # noqa: S608
+        each = [f"({first} AND {alias}.{which})" for which in _which_rows(draft, table, address, field)] or [f"({first})"]
+        draft.picked[field] = Picked(each[0] if len(each) == 1 else f"COALESCE({', '.join(each)})")
         draft.unsure.append(f"{field}: where a customer has several in {table.id}, the first in order of text is taken")
         return
 
@@ -132,27 +132,28 @@ def _share(column: Column, field: str) -> float:
 
 
 def _which_rows(draft: Draft, table: Table, address: Column, field: str) -> list[str]:
-    """The rows of this kind, by the column of types that tells them apart, else by the values themselves."""
+    """Conditions for the rows of this kind, the better ones first: by the column of types, else by the values themselves."""
     if _share(address, field) > 0.95:
         return []
-    for column in table.columns.values():
-        if column.kind not in ("word", "number", "flag", "plate") or not recognise.few(column.values, 20):
-            continue
-        kinds: dict[object, list[bool]] = {}
-        for row in table.sample:
-            if row[address.name] is not None:
-                kinds.setdefault(row[column.name], []).append(recognise.sort([row[address.name]]).kind == _BY_VALUE[field])
-        mine = [value for value, hits in kinds.items() if value is not None and sum(hits) / len(hits) >= 0.8]
-        if mine and len(mine) < len(kinds):
-            return [f"{draft.quoted(column.name)} IN ({', '.join(map(literal, mine))})"]
+    types = [column for column in table.columns.values() if recognise.few(column.values, 20) and column is not address]
+    for column in sorted(types, key=lambda one: (one.name in table.key, one.kind != "word", not words.hint("kind", one.name))):
+        mine, others = _types(table, column, address, field)
+        if mine and others:
+            name = draft.quoted(column.name)
+            mobile = [value for value in mine if words.hint("mobile", str(value))] if field == "phone" else []
+            wanted = [mobile, mine] if mobile and len(mobile) < len(mine) else [mine]
+            return [f"{name} IN ({', '.join(map(literal, values))})" for values in wanted]
     return [f"{draft.quoted(address.name)} {'LIKE' if field == 'email' else 'NOT LIKE'} '%@%'"]
 
 
-def literal(value: object) -> str:
-    """A stored value as SQL spells it."""
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return str(value) if isinstance(value, (int, float)) else "'" + str(value).replace("'", "''") + "'"
+def _types(table: Table, column: Column, address: Column, field: str) -> tuple[list[object], list[object]]:
+    """The values of a column of types whose rows are (nearly) all of this kind, and the others."""
+    kinds: dict[object, list[bool]] = {}
+    for row in table.sample:
+        if row[address.name] is not None and row[column.name] is not None:
+            kinds.setdefault(row[column.name], []).append(recognise.sort([row[address.name]]).kind == _BY_VALUE[field])
+    mine = [value for value, hits in kinds.items() if sum(hits) / len(hits) >= 0.8]
+    return mine, [value for value in kinds if value not in mine]
 
 
 def _texts(draft: Draft) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from sync.shop.wizard import joins, recognise, words
 from sync.shop.wizard.candidates import start_score
@@ -27,6 +29,17 @@ def choose(explorer: Explorer, draft: Draft, start: Column, now: datetime) -> No
             draft.pick("minutes", draft.booking, minutes)
     _stamp(draft, now)
     _lock(draft)
+
+
+def zone_of(start: Column, zone: ZoneInfo) -> str:
+    """ "UTC" where the starts would lie at night by the workshop's own clock, and by day if they are UTC."""
+    moments = [moment for moment in start.moments() if start.kind == "moment"]
+    meant = [moment.replace(tzinfo=UTC).astimezone(zone) for moment in moments]
+    return "UTC" if _by_day(moments) < 0.6 and _by_day(meant) > 0.9 else "workshop"
+
+
+def _by_day(moments: Sequence[datetime]) -> float:
+    return sum(6 <= moment.hour < 19 for moment in moments) / len(moments) if moments else 1.0
 
 
 def _start(draft: Draft, own: Table, start: Column, now: datetime) -> None:

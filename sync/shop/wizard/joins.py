@@ -21,7 +21,7 @@ def follow(explorer: Explorer, draft: Draft) -> None:
     for _ in range(_DEPTH):
         edge = [made for joined in edge for made in _referred(explorer, draft, joined)]
     _one_to_one(explorer, draft)
-    draft.vehicle = _role(draft, "vehicle table", "plate")
+    draft.vehicle = _role(draft, "vehicle table", "plate") or _linked(explorer, draft)
     draft.customer = _role(draft, "customer table", "phone")
     if draft.customer is not None and draft.customer is draft.vehicle:
         draft.customer = None
@@ -81,6 +81,31 @@ def _weight(joined: Joined, role: str, kind: str) -> float:
     staff = words.hint("staff table", table.name) if not words.hint(role, table.name) else 0.0
     named = 3 * words.hint(role, table.name) + 2 * words.hint(role, column) - 4 * staff - 3 * words.hint("staff table", column)
     return named + 3 * own + mail + 2 * vin - 4 * (table.rows <= 1)
+
+
+def _linked(explorer: Explorer, draft: Draft) -> Joined | None:
+    """A vehicle that hangs on the booking by a table of links; of several cars the first."""
+    if any(column.kind == "plate" for column in draft.booking.table.columns.values()):
+        return None
+    for table, reference in hangers(explorer, draft):
+        for one in explorer.references(table):
+            target = explorer.tables[one.table]
+            if target.id == draft.booking.table.id or not any(column.kind == "plate" for column in target.columns.values()):
+                continue
+            link, quoted = draft.alias(table.name), draft.quoted
+            inner = (
+                f"SELECT {quoted(reference.column)} AS booking, MIN({quoted(one.column)}) AS first_car "  # noqa: S608 (names only)
+                f"FROM {draft.named(table)} GROUP BY {quoted(reference.column)}"
+            )
+            on = f"({inner}) {link} ON {link}.booking = {draft.of(draft.booking, reference.target)}"
+            draft.joins.append(Joined(link, table, on, None, draft.booking.alias, many=True))
+            alias = draft.alias(target.name)
+            on = f"{alias}.{quoted(one.target)} = {link}.first_car"
+            made = Joined(alias, target, on, one, link)
+            draft.joins.append(made)
+            draft.unsure.append(f"vehicle: by {table.id}; where a booking has several cars, only the first is read")
+            return made
+    return None
 
 
 def hangers(explorer: Explorer, draft: Draft) -> list[tuple[Table, Reference]]:

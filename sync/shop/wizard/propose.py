@@ -26,6 +26,7 @@ class Word:
     raw: object
     rows: int
     means: str | None
+    derived: bool = False  # made up by the SELECT: stored nowhere
 
 
 def counting(draft: Draft) -> str:
@@ -56,7 +57,7 @@ def writing(found: Sequence[Word]) -> dict[str, object]:
     """For each of our statuses the stored word to write: of several, the one whose name says it best."""
     chosen: dict[str, object] = {}
     for ours in ("pending", "processing", "done", "cancelled"):
-        same = [word for word in found if word.means == ours and word.raw is not None and word.stored]
+        same = [word for word in found if word.means == ours and word.raw is not None and word.stored and not word.derived]
         if same:
             best = min(same, key=lambda word: (words.preference(word.stored), -word.rows))
             chosen[ours] = best.raw if isinstance(best.raw, (bool, int, float)) else best.stored
@@ -118,7 +119,10 @@ def _head(draft: Draft, name: str) -> list[str]:
     columns = {field: one.column for field, one in draft.picked.items() if field in TEXTS and one.column}
     lengths = {field: column.length for field, column in columns.items() if column.length}
     lines = [f"name = {_quoted(name)}", f"dialects = {json.dumps(list(_SAME.get(draft.dialect.name, (draft.dialect.name,))))}"]
-    lines += ['timezone = "workshop"                    # how times without a zone are meant here']
+    why = "how times without a zone are meant here"
+    if draft.timezone != "workshop":
+        why = "UNSURE: by the workshop's own clock the bookings would lie at night, so UTC is meant"
+    lines += [f'timezone = "{draft.timezone}"    # {why}']
     if draft.timezones:
         lines += ["timezones = { " + ", ".join(f'{column} = "{zone}"' for column, zone in draft.timezones.items()) + " }"]
     if draft.formats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from sync.shop.values import text
 from sync.shop.wizard import joins, recognise, words
@@ -132,7 +133,9 @@ def _deleted(draft: Draft) -> None:
         under = draft.status.sql if _is_text(draft.status) else draft.text(draft.status.sql)
         draft.status.sql = f"CASE WHEN {when} THEN 'deleted' ELSE {under} END"
         draft.status.words = {**draft.status.words, "deleted": "cancelled"}
-        draft.unsure.append(f"status: a row with {column.name} counts as cancelled")
+        draft.unsure.append(
+            f"status: a row with {column.name} counts as cancelled; [write] cancel can set it, if the shop's program does no more"
+        )
         return
 
 
@@ -153,10 +156,30 @@ def _others(explorer: Explorer, draft: Draft) -> None:
             draft.unsure.append(f"status: {table.id} has a status of its own ({second.name}); is the later one true?")
 
 
+def look_ahead(draft: Draft, start: Column, now: datetime) -> dict[str, float]:
+    """For each stored status the share of its rows in the sample that begin after now."""
+    column, rows = draft.status.column, draft.booking.table.sample
+    if column is None or start.name not in draft.booking.table.columns:
+        return {}
+    found: dict[str, list[bool]] = {}
+    for row in rows:
+        begins = recognise.moment(row[start.name], start.sort.form)
+        if begins is not None:
+            found.setdefault(text(row[column.name]) or "", []).append(begins > now)
+    return {stored: sum(later) / len(later) for stored, later in found.items()}
+
+
 def ours(draft: Draft, counts: Mapping[str, int]) -> dict[str, str | None]:
     """Each stored word with what it probably means; None where nobody can say."""
     flag = draft.status.column is not None and draft.status.column.kind == "flag" and not draft.status.words
-    return {stored: draft.status.words.get(stored) or _meant(stored, flag) for stored in counts}
+    found = {stored: draft.status.words.get(stored) or _meant(stored, flag) for stored in counts}
+    likely = max(draft.ahead, key=lambda stored: draft.ahead[stored], default=None)
+    if not any(found.values()) and likely in found and draft.ahead[likely] > 0.5:
+        found[likely] = "pending"
+        draft.unsure.append(
+            f"status: no stored word says what it means; {likely} counts as pending, since its bookings are to come"
+        )
+    return found
 
 
 def _meant(stored: str, flag: bool) -> str | None:

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from sync.shop.values import text
 from sync.shop.wizard import words
-from sync.shop.wizard.draft import Draft, Joined
+from sync.shop.wizard.draft import Draft, Joined, literal
 from sync.shop.wizard.explore import Column, Table
-from sync.shop.wizard.fields import literal
 
 _PERSON = ("name", "first_name", "last_name", "company", "phone", "email")
 _CAR = ("rego", "make", "model", "badge", "year", "vin")
@@ -150,6 +149,8 @@ def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
             yield f"{joined.table.id} needs values that Repairy has none for ({', '.join(mandatory)})"
         if not _makes_key(joined.table, draft):
             yield f"the key of {joined.table.id} is not made by the database"
+    if draft.vehicle is not None and draft.vehicle.source not in (draft.booking.alias, draft.customer and draft.customer.alias):
+        yield f"the vehicle hangs on the booking by another table than {draft.booking.table.id}"
     if draft.customer and draft.customer.reference and not any(name in draft.picked for name in ("phone", "email")):
         yield "a customer could be found by neither phone nor e-mail"
 
@@ -177,6 +178,7 @@ def _booking_values(draft: Draft) -> list[tuple[str, str]]:
     values = {**dict(_references(draft, draft.booking)), **dict(_own(draft, draft.booking, _BOOKED))}
     if draft.status.column is not None:
         values[draft.status.column.name] = _status(draft, ":status")
+    values |= draft.constant
     ref = draft.picked.get("repairy_ref")
     if ref is not None and ref.column is not None:
         values[ref.column.name] = ":repairy_id"
