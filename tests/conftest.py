@@ -113,7 +113,7 @@ def firebird_server() -> Iterator[str]:
         ):
             make: list[Any] = [*before, isql, "-q", "-user", "sysdba", *database]
             subprocess.run(make, input=sql, text=True, env=place, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-        careless = [*before, "gfix", "-user", "sysdba", "-write", "async", data / "shop.fdb"]
+        careless: list[Any] = [*before, "gfix", "-user", "sysdba", "-write", "async", data / "shop.fdb"]
         subprocess.run(careless, env=place, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
         def command(port: int) -> list[Any]:
@@ -124,6 +124,16 @@ def firebird_server() -> Iterator[str]:
         form = f"firebird+firebird://sysdba:masterkey@127.0.0.1:{{port}}/{data}/shop.fdb?charset=UTF8"
         with _server(command, form, signal.SIGTERM) as url:
             yield url
+
+
+def firebird_database(server: str, name: str, charset: str) -> str:
+    """An empty database of this character set beside the server's own; its URL."""
+    beside = sa.make_url(server)
+    path = Path(str(beside.database)).with_name(f"{name}.fdb")
+    login = f"USER '{beside.username}' PASSWORD '{beside.password}' DEFAULT CHARACTER SET {charset}"
+    sql = f"CREATE DATABASE '{beside.host}/{beside.port}:{path}' {login};"
+    subprocess.run(["isql-fb", "-q"], input=sql, text=True, check=True, stdout=subprocess.DEVNULL)
+    return beside.set(database=str(path), query={"charset": charset}).render_as_string(hide_password=False)
 
 
 _FIREBIRD = (

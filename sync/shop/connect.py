@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,6 +73,8 @@ def open_database(url: sa.URL | str, zone: str, password: str | None) -> sa.Engi
     except (exc.ArgumentError, ImportError) as error:
         form = "dialect+driver://user@host/database, and the driver must be installed"
         raise Unreachable(f"shop_url cannot be used ({type(error).__name__}): its form is {form}") from error
+    if name == "firebird":
+        engine.dialect.do_terminate = firebird.let_go  # type: ignore[method-assign, assignment]
     zone = "+00:00" if zone == "UTC" and name in ("mysql", "mariadb") else zone  # known there without zone tables
     sa.event.listen(engine, "connect", lambda connection, _record: _begin_session(connection, name, zone))
     return engine
@@ -219,7 +222,7 @@ def _code(error: BaseException) -> str:
 def _begin_session(connection: Any, name: str, zone: str) -> None:
     if name == "sqlite":
         connection.isolation_level = None  # transactions begin where `writing` says so: the driver's own begin too late
-        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
     if name == "firebird":
         firebird.begin(connection, LOCK_WAIT)
         return

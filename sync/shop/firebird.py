@@ -6,6 +6,7 @@ Used by `shop.connect` alone. Nothing here runs a statement.
 from __future__ import annotations
 
 import codecs
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -30,6 +31,12 @@ def arguments(url: sa.URL, connect_within: int) -> dict[str, Any]:
     charset = {} if "charset" in url.query else {"charset": "UTF8"}
     port = f"/{url.port}" if url.port else ""
     return charset | ({"database": f"{url.host}{port}:{url.database}"} if url.host else {})
+
+
+def let_go(connection: Any) -> None:
+    """End a connection that may be broken. The dialect's own way calls a method that the driver does not have."""
+    with suppress(Exception):  # whatever is wrong with it, it is of no more use
+        connection.close()
 
 
 def begin(connection: Any, lock_wait: int) -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.conftest import firebird_database
 from tests.shops.dms_mirror import DmsMirror
 from tests.shops.event_garage import EventGarage
+from tests.shops.firebird_garage import FirebirdGarage
 from tests.shops.program import Program
 from tests.shops.site import Site, at_work
 from tests.shops.small_shop import SmallShop
 
-PROGRAMS: tuple[type[Program], ...] = (DmsMirror, SmallShop, EventGarage)
+PROGRAMS: tuple[type[Program], ...] = (DmsMirror, SmallShop, EventGarage, FirebirdGarage)
 
 _numbers = itertools.count(1)
 
@@ -43,6 +45,7 @@ EMPTY: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "sqlite": _file,
     "postgresql": _database("postgres_url"),
     "mariadb": _database("mariadb_url"),
+    "firebird": lambda request: firebird_database(request.getfixturevalue("firebird_url"), f"layout_{next(_numbers)}", "WIN1252"),
 }
 
 

@@ -1,0 +1,266 @@
+"""A Firebird shop on a real server, through the store alone: what is Firebird's own about keys, texts, locks and lost servers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sync.errors import NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported
+from sync.ports import Names, Window
+from sync.shop import connect, profile
+from sync.shop.store import ShopStore
+from tests.conftest import firebird_database, firebird_server
+from tests.fakes import FakeClock
+from tests.shops.firebird_garage import FirebirdGarage
+from tests.shops.program import ZONE
+
+PROFILES = Path(__file__).parents[2] / "config" / "profiles"
+NAMES = Names("NS7K2-1", "68b7bf3f6210580c57363a94", "C1")
+MONDAY = datetime(2026, 3, 2, 9)  # noqa: DTZ001 (on the wall)
+MARCH = Window(datetime(2026, 3, 1, tzinfo=ZONE), datetime(2026, 4, 1, tzinfo=ZONE))
+BOOKING: dict[str, str | None] = {
+    "starts_at": "2026-03-05T22:00:00Z", "ends_at": "2026-03-06T01:30:00Z", "description": "Logbook service",
+    "job_notes": "Rattle: at 100%\nCall first – “soon”", "name": "Customer Élan", "phone": "0400000001",
+    "email": "one@example.com", "rego": "AAA001", "make": "Make",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def garage(firebird_url: str) -> Iterator[FirebirdGarage]:
+    made = FirebirdGarage()
+    made.install(firebird_database(firebird_url, "garage", "WIN1252"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shop(garage: FirebirdGarage) -> Iterator[ShopStore]:
+    """Empty of bookings."""
+    for table in ("JOBS", "CARS", "CUSTOMERS"):
+        garage.run(f"DELETE FROM {table}")
+    made = store(garage.url)
+    yield made
+    made.close()
+
+
+def store(url: str) -> ShopStore:
+    described = profile.load(Path("firebird-garage"), PROFILES)
+    return ShopStore(url, described, ZONE, "w1", FakeClock())
+
+
+def test_the_profile_fits_and_the_tables_are_known(garage: FirebirdGarage, shop: ShopStore) -> None:
+    garage.book(1, MONDAY)
+    assert shop.verify() == []
+    known = shop.identity()
+    assert known[""] == "firebird garage.fdb"
+    assert {"jobs", "cars", "customers"} <= known.keys()
+    assert "memo" in known["jobs"]
+
+
+def test_a_key_of_two_parts_made_by_trigger_and_generator(garage: FirebirdGarage, shop: ShopStore) -> None:
+    """Told by RETURNING as a text, read back, and its parts reach the statements."""
+    made = shop.create(BOOKING, NAMES)
+    branch, _, number = made.key.partition("-")
+    assert (branch, int(number) > 50_000) == ("1", True)
+    assert made.fields["status"] == "pending"
+    assert {name: made.fields[name] for name in BOOKING} == BOOKING
+    assert shop.read({made.key, "1-1", "2-7", "no such key" * 40}) == {made.key: made}
+    assert shop.remembered(NAMES) == made
+
+
+def test_a_booking_lives_its_life(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = shop.create(BOOKING, NAMES).key
+    for change in (
+        {"starts_at": "2026-03-08T23:00:00Z", "ends_at": "2026-03-09T01:00:00Z"},
+        {"job_notes": "x" * 40_000},
+        {"status": "processing"},
+        {"status": "done"},
+        {"status": "cancelled"},
+    ):
+        before = shop.read({key})[key]
+        after = shop.change(key, before.fields, change, NAMES)
+        assert after.fields == {**before.fields, **change}
+        assert shop.read({key})[key] == after
+    seen = garage.row(key)
+    assert seen is not None
+    assert (seen.status, seen.start, len(seen.notes)) == ("cancelled", MONDAY + timedelta(days=7, hours=1), 40_000)
+
+
+def test_padding_is_no_part_of_a_text(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    fields = shop.read({key})[key].fields
+    assert (fields["rego"], fields["name"], fields["vin"]) == ("AAA001", "Customer One", None)
+
+
+def test_only_jobs_of_this_branch_with_a_day_are_in_the_window(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    garage.book(2, MONDAY + timedelta(days=60))
+    for change in ("KIND = 'Q'", "BRANCH = 2", "DROPOFF = NULL"):
+        other = garage.book(3, MONDAY)
+        garage._edit(other, change)
+    assert [row.key for row in shop.window(MARCH).rows] == [key]
+
+
+def test_the_same_number_in_another_branch_is_another_booking(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    other = garage.book(2, MONDAY)
+    garage._edit(other, f"BRANCH = 2, JOBNR = {key.partition('-')[2]}")
+    shop.change(key, {}, {"status": "processing"}, NAMES)
+    there = garage.row(f"2-{key.partition('-')[2]}")
+    assert there is not None
+    assert there.status == "pending"
+
+
+@pytest.mark.parametrize("charset", ["WIN1252", "UTF8", ""])
+def test_bytes_that_do_not_decode_are_read_and_never_written_over(garage: FirebirdGarage, shop: ShopStore, charset: str) -> None:
+    """Whatever the connection's character set: 0x81 and 0x8D are no characters of WIN1252."""
+    key = garage.book(1, MONDAY)
+    garage._edit(key, "MEMO = CAST(x'4361666581208D20' AS BLOB SUB_TYPE TEXT)")
+    here = sa.make_url(garage.url).set(query={"charset": charset} if charset else {})
+    again = store(here.render_as_string(hide_password=False))
+    try:
+        row = again.read({key})[key]
+        assert row.fields["job_notes"] == "Cafe\ufffd \ufffd"
+        assert "job_notes:undecodable" in row.marks
+        with pytest.raises(Unsupported):
+            again.change(key, row.fields, {"job_notes": "ours"}, NAMES)
+        assert again.change(key, row.fields, {"status": "processing"}, NAMES).fields["status"] == "processing"
+    finally:
+        again.close()
+    assert garage.run("SELECT 1 FROM JOBS WHERE MEMO = CAST(x'4361666581208D20' AS BLOB SUB_TYPE TEXT)")
+
+
+def test_a_character_that_the_database_does_not_have_is_refused(garage: FirebirdGarage, shop: ShopStore) -> None:
+    with pytest.raises(Rejected):
+        shop.create({**BOOKING, "description": "Ремень"}, NAMES)
+    assert shop.keys(MARCH) == set()
+
+
+def test_an_edit_in_between_is_stale(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    before = shop.read({key})[key]
+    garage.note(key, "theirs")
+    with pytest.raises(Stale):
+        shop.change(key, before.fields, {"job_notes": "ours"}, NAMES)
+    seen = garage.row(key)
+    assert seen is not None
+    assert seen.notes == "theirs"
+
+
+def test_a_booking_open_on_a_screen_waits(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    garage._edit(key, "USEDBY = 'DESK1'")
+    assert shop.read({key})[key].locked
+    with pytest.raises(NotSent):
+        shop.change(key, {}, {"status": "processing"}, NAMES)
+
+
+def test_a_row_held_by_another_transaction_is_waited_for_two_seconds_and_read_meanwhile(
+    garage: FirebirdGarage, shop: ShopStore
+) -> None:
+    key = garage.book(1, MONDAY)
+    with garage.lock(key):
+        began = time.monotonic()
+        assert not shop.read({key})[key].locked
+        assert time.monotonic() - began < 1
+        with pytest.raises(NotSent, match="in use"):
+            shop.change(key, {}, {"status": "processing"}, NAMES)
+        assert time.monotonic() - began < connect.LOCK_WAIT + 1.5
+
+
+def test_a_duplicate_is_named_without_the_value(garage: FirebirdGarage, shop: ShopStore) -> None:
+    shop.create(BOOKING, NAMES)
+    key = garage.book(7, MONDAY)
+    with pytest.raises(Rejected) as refusal:
+        shop.link(key, NAMES)
+    assert refusal.value.code == connect.CLASH
+    assert "UNIQUE KEY" in str(refusal.value)
+    assert str(NAMES.repairy_id) not in str(refusal.value)
+
+
+def test_a_number_that_somebody_else_took_is_worked_out_again(garage: FirebirdGarage, shop: ShopStore) -> None:
+    """The generator was set back: the next number is taken, the one after is not."""
+    key = garage.book(1, MONDAY)
+    garage._alter(f"SET GENERATOR GEN_JOBNR TO {int(key.partition('-')[2]) - 1}")
+    assert shop.create(BOOKING, NAMES).key == f"1-{int(key.partition('-')[2]) + 1}"
+
+
+def test_a_text_longer_than_its_column_is_refused_in_the_engines_words(garage: FirebirdGarage, shop: ShopStore) -> None:
+    """`make` is within the profile's limit of 20 only in characters that the profile counts."""
+    key = garage.book(1, MONDAY)
+    with pytest.raises(Rejected, match="string right truncation") as refusal, connect.writing(shop._engine) as connection:
+        connection.execute(sa.text("UPDATE CARS SET MAKE = :make"), {"make": "A name that is longer than twenty"})
+    assert "A name" not in str(refusal.value)
+    assert key in shop.keys(MARCH)
+
+
+def test_two_servers_with_one_path_are_two_shops(garage: FirebirdGarage, shop: ShopStore) -> None:
+    """The driver keeps servers by the database's path; the second shop must not send the first one's reads elsewhere."""
+    key = garage.book(1, MONDAY)
+    elsewhere = sa.make_url(garage.url).set(port=1)
+    other = store(elsewhere.render_as_string(hide_password=False))
+    try:
+        shop._engine.dispose()  # a new connection, made after the other shop was known
+        assert key in shop.keys(MARCH)
+        with pytest.raises(Unreachable):
+            other.keys(MARCH)
+    finally:
+        other.close()
+        sa.create_engine(garage.url).dispose()  # the garage's own engine has no such care: the path is this server's again
+
+
+def test_a_wrong_password_and_a_missing_file_are_unreachable(garage: FirebirdGarage) -> None:
+    url = sa.make_url(garage.url)
+    for wrong in (url.set(password="wrong"), url.set(database=f"{url.database}x")):
+        shop = store(wrong.render_as_string(hide_password=False))
+        with pytest.raises(Unreachable) as refusal:
+            shop.keys(MARCH)
+        shop.close()
+        assert "wrong" not in str(refusal.value)
+
+
+def cut(garage: FirebirdGarage) -> None:
+    """The server ends every connection but this one."""
+    garage.run("DELETE FROM MON$ATTACHMENTS WHERE MON$ATTACHMENT_ID <> CURRENT_CONNECTION AND MON$SYSTEM_FLAG = 0")
+
+
+def test_a_connection_that_was_cut_is_opened_again(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    assert key in shop.keys(MARCH)
+    cut(garage)
+    assert key in shop.keys(MARCH)
+
+
+def test_a_connection_cut_while_a_change_is_stored_leaves_its_outcome_unknown(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    sa.event.listen(shop._engine, "commit", lambda _: cut(garage), once=True)
+    with pytest.raises(Unknown):
+        shop.change(key, {}, {"status": "processing"}, NAMES)
+    assert shop.read({key})[key].fields["status"] in ("pending", "processing")
+
+
+def test_a_connection_cut_before_a_change_is_stored_means_that_it_was_not(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    sa.event.listen(shop._engine, "begin", lambda _: cut(garage), once=True)
+    with pytest.raises((NotSent, Unreachable)):
+        shop.change(key, {}, {"status": "processing"}, NAMES)
+    assert shop.change(key, {}, {"status": "processing"}, NAMES).fields["status"] == "processing"
+
+
+def test_a_server_that_is_gone_is_unreachable_and_nothing_was_sent() -> None:
+    with firebird_server() as url:
+        garage = FirebirdGarage()
+        garage.install(firebird_database(url, "again", "WIN1252"))
+        shop = store(garage.url)
+        assert shop.keys(MARCH) == set()
+        garage.close()
+    with pytest.raises(Unreachable):
+        shop.keys(MARCH)
+    with pytest.raises(NotSent):
+        shop.create(BOOKING, NAMES)
+    shop.close()
