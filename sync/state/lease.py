@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +20,14 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 
 from sync.core.times import iso
-from sync.errors import Conflict, LeaseHeld, LeaseLost, Unreachable
+from sync.errors import ConfigError, Conflict, LeaseHeld, LeaseLost, Unreachable
 from sync.ports import Clock
 from sync.state import tables
 from sync.state.backup import private
 from sync.state.database import Database, parsed, sqlite_file
 
 TTL = timedelta(seconds=60)
+FOREVER = datetime(9999, 12, 31, tzinfo=UTC)  # the end of a lease that `export` took for good, also on SQLite
 _T = tables.lease
 
 
@@ -140,6 +141,8 @@ class RowLease(Lease):
         if row is None:
             connection.execute(_T.insert().values(workshop=self.workshop, fence=1, **mine))
             return 1
+        if row.expires_at == FOREVER:
+            raise _left(self.workshop, row.holder)
         if row.expires_at > now:
             raise _held(self.workshop, row.holder)
         connection.execute(_T.update().where(_T.c.workshop == self.workshop).values(fence=row.fence + 1, **mine))
@@ -173,6 +176,37 @@ class RowLease(Lease):
     def _until(self, connection: sa.Connection, moment: object) -> None:
         mine = (_T.c.workshop == self.workshop, _T.c.fence == self.fence)
         connection.execute(_T.update().where(*mine).values(expires_at=moment))
+
+
+def leave(database: Database, workshop: str, why: str, now: datetime) -> None:
+    """Nobody works for this workshop on this state any more, whoever holds its lease now included. Raises Unreachable."""
+    with database.writing() as connection:
+        fence = connection.execute(sa.select(_T.c.fence).where(_T.c.workshop == workshop)).scalar_one_or_none() or 0
+        connection.execute(_T.delete().where(_T.c.workshop == workshop))
+        connection.execute(_T.insert().values(workshop=workshop, holder=why, fence=fence + 1, since=now, expires_at=FOREVER))
+
+
+def come_back(database: Database, workshop: str, now: datetime) -> bool:
+    """The opposite; whether it had left. Raises Unreachable."""
+    with database.writing() as connection:
+        left = _T.update().where(_T.c.workshop == workshop, _T.c.expires_at == FOREVER).values(expires_at=now)
+        return bool(connection.execute(left).rowcount)
+
+
+def refuse_left(database: Database, workshop: str) -> None:
+    """Raises ConfigError where the workshop was exported from here; Unreachable."""
+    with database.reading() as connection:
+        found = sa.select(_T.c.holder).where(_T.c.workshop == workshop, _T.c.expires_at == FOREVER)
+        if (why := connection.execute(found).scalar_one_or_none()) is not None:
+            raise _left(workshop, why)
+
+
+def _left(workshop: str, why: str) -> ConfigError:
+    """Exit 78: a service manager does not start it again."""
+    return ConfigError(
+        f"workshop {workshop} was moved away: {why}. Only one installation may work for it. If the export was imported nowhere, "
+        "`repairy-sync export --undo` takes it back; else stop and disable this one"
+    )
 
 
 def _held(workshop: str, who: str) -> LeaseHeld:

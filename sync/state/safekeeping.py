@@ -15,7 +15,7 @@ from sync.state import health, migrate
 from sync.state.backup import backup
 from sync.state.database import sqlite_file
 from sync.state.journal import MappingJournal
-from sync.state.lease import acquire
+from sync.state.lease import acquire, refuse_left
 from sync.state.store import StateStore
 
 
@@ -81,6 +81,10 @@ class Safekeeping:
                 f"the state of {', '.join(gone)} is lost: the mapping journal {self.journal.path} tells of bookings that it does "
                 f"not hold; nothing was written to either side. {self._way_back()}"
             )
+
+    def refuse_left(self, name: str) -> None:
+        """Raises ConfigError where this workshop was exported from here; Unreachable."""
+        refuse_left(self.store.database, name)
 
     def _way_back(self) -> str:
         copies = f", or put the newest copy from {self.copies} in its place" if self.copies else ""

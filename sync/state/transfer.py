@@ -18,7 +18,12 @@ from sync.state import tables
 from sync.state.store import StateStore
 
 FORMAT = 1
-_MOVED = [table for table in tables.metadata.sorted_tables if table is not tables.lease]
+# links first: what follows may name them
+_MOVED = sorted(
+    (table for table in tables.metadata.sorted_tables if table is not tables.lease), key=lambda table: table is not tables.link
+)
+_BY_LINK = ("links", "bookings")  # details of a held plan, by the id of a link
+_ABOUT_LINK = ("resolve", "forget")  # decisions whose target is the id of a link
 _NAMED = {table.name: table for table in _MOVED}
 _REFUSED = "the file to import is not a whole export of this program's state ({})"
 
@@ -29,7 +34,9 @@ def dump(store: StateStore, workshop: str) -> Iterator[str]:
     yield json.dumps({"repairy-sync": FORMAT, "workshop": workshop})
     with store.database.reading() as connection:
         for table in _MOVED:
-            for row in connection.execute(sa.select(table).where(table.c.workshop == workshop)).mappings():
+            mine = sa.select(table).where(table.c.workshop == workshop)
+            ordered = mine.order_by(*table.primary_key)  # of two links of one key the newer has the greater id, there too
+            for row in connection.execute(ordered).mappings():
                 counts[table.name] = counts.get(table.name, 0) + 1
                 yield json.dumps({"table": table.name, "row": dict(row)}, default=_plain, ensure_ascii=False)
     yield json.dumps({"end": counts})
@@ -47,7 +54,7 @@ def load(store: StateStore, workshop: str, lines: Iterable[str]) -> dict[str, in
         for table, row in _rows(lines, counts):
             try:
                 _insert(connection, table, {**_typed(table, row), "workshop": workshop}, moved)
-            except (KeyError, ValueError):  # a booking that did not come, a time that is none
+            except (KeyError, ValueError, TypeError):  # a booking that did not come, a time that is none
                 raise ConfigError(_REFUSED.format(f"a row of {table.name}")) from None
             counts[table.name] = counts.get(table.name, 0) + 1
     return counts
@@ -97,13 +104,21 @@ def _typed(table: sa.Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _insert(connection: sa.Connection, table: sa.Table, row: dict[str, Any], moved: dict[int, int]) -> None:
-    """Counted ids are given anew; `moved` says which link is which."""
+    """Counted ids are given anew; `moved` says which link is which, wherever one is named."""
     counted = row.pop("id") if isinstance(table.c.get("id", sa.column("id")).type, sa.Integer) else None
     if row.get("link_id") is not None:
         row["link_id"] = moved[row["link_id"]]
+    if table is tables.decision and row["kind"] in _ABOUT_LINK:
+        row["target"] = str(moved[int(row["target"])])
+    if table is tables.hold:
+        row["details"] = {name: _renumbered(told, moved) if name in _BY_LINK else told for name, told in row["details"].items()}
     key = connection.execute(table.insert().values(**row)).inserted_primary_key
     if table is tables.link and counted is not None and key is not None:
         moved[counted] = key[0]
+
+
+def _renumbered(told: Mapping[str, Any], moved: Mapping[int, int]) -> dict[str, Any]:
+    return {str(moved[int(one)]): about for one, about in told.items()}
 
 
 def _plain(value: object) -> object:

@@ -139,3 +139,25 @@ def test_lines_are_json_a_row_each(source: StateStore) -> None:
     lines = [json.loads(line) for line in dump(source, "north")]
     assert lines[0] == {"repairy-sync": 1, "workshop": "north"}
     assert {line["row"]["workshop"] for line in lines[1:-1]} == {"north"}
+
+
+def test_what_names_a_booking_by_its_number_follows_it(source: StateStore, target: StateStore) -> None:
+    """A decision of a person, and the bookings of a held plan: under the new number they still mean the same booking."""
+    (was,) = source.links("north")
+    source.decide("north", "resolve", str(was.id), '{"use": "shop"}')
+    details = {"kind": "change", "links": {str(was.id): "signature"}, "bookings": {str(was.id): ["time"]}}
+    source.stand("north", None, [Standing("", "north", None, "plan", "change", "many", NOON, "digest", 1, details)])
+    load(target, "north", dump(source, "north"))
+    (now,) = target.links("north")
+    assert now.id != was.id
+    assert [one.target for one in target.decisions("north") if one.kind == "resolve"] == [str(now.id)]
+    (plan,) = target.plans("north")
+    assert plan.details == {"kind": "change", "links": {str(now.id): "signature"}, "bookings": {str(now.id): ["time"]}}
+
+
+def test_of_two_bookings_under_one_key_the_newer_stays_the_newer(source: StateStore, target: StateStore) -> None:
+    for reference in ("N-8", "N-8~2", "N-8~3"):
+        source.add("north", reference=reference, shop_key="8")
+    load(target, "north", dump(source, "north"))
+    mine = [link for link in target.links("north") if link.shop_key == "8"]
+    assert [link.reference for link in sorted(mine, key=lambda link: link.id)] == ["N-8", "N-8~2", "N-8~3"]
