@@ -83,7 +83,7 @@ HINTS: Mapping[str, tuple[str, ...]] = {
         "utente", "usuario", "advisor", "supplier", "resource", "fornitor", "lieferant",
     ),
     "status": ("status", "state", "stato", "stati", "statut", "etat", "estado", "situac", "zustand", "progress", "phase", "stage",
-               "completed", "finished", "done", "erledigt", "fertig", "esito"),
+               "completed", "finished", "done", "erledigt", "fertig", "esito", "stat"),
     "starts_at": (
         "start", "scheduled", "bring", "dropoff", "begin", "from", "inizio", "von", "debut", "inicio", "appointment", "booked",
         "booking", "arriv", "termin", "planned", "due", "checkin", "dt", "date", "datum", "data", "fecha", "when", "time", "uhr",

@@ -1,0 +1,82 @@
+"""init on the shops as they are: with `--yes` it finds table, key, time, status, plate, phone and name, and may only read."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.cli import main
+from sync.core.canonical import view
+from sync.machine import SystemClock
+from sync.ports import Window
+from sync.share import CONFIG
+from sync.shop import profile as profiles
+from sync.shop.store import ShopStore
+from tests.shops.program import ZONE, Planned, Program, name, phone, plate
+from tests.shops.site import utc
+
+# Of each layout: the bookings' table, and what its status is read from.
+RIGHT: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "dms-mirror": ("appointments", ("progress_status",)),
+    "small-shop": ("Appointment", ("Completed",)),
+    "event-garage": ("MaintenanceJob", ("ActualStartTime", "ActualEndTime")),
+    "erp": ("in_interventi", ("codice",)),
+    "frappe": ("tabService Appointment", ("status",)),
+    "firebird-garage": ("jobs", ("stat",)),
+}
+
+
+def told(*words: str) -> Any:
+    """What a command says in JSON."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        main(["--json", *words])
+    assert not end.value.code, err.getvalue()
+    return json.loads(out.getvalue())
+
+
+def test_init_sees_a_shop_as_its_owner_does(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a user who may only read: every booking to come with its time, plate, phone and name; check --offline is content."""
+    went = [one for one in program.populate(300, 1) if _is_ordinary(one)]
+    url = program.shop_url if "read_only_url" in program.absent else program.read_only_url()
+    found = told("init", url, "--yes", "--name", "Northside", "--timezone", str(ZONE), "--out", str(tmp_path / "made"))
+    table, columns = RIGHT[program.name]
+    assert found["table"].lower() == table.lower()
+    assert all(column.lower() in found["columns"]["status"].lower() for column in columns)
+    shown = _by_plate(program, tmp_path / "made" / "our-shop.toml")
+    for one in went:
+        expected = {"starts_at": utc(one.start).replace(".000Z", "Z"), "name": " ".join(name(one.customer))}
+        seen = shown[plate(one.number)]
+        assert {field: seen[field] for field in expected} == expected
+        assert seen["phone"] in (phone(one.customer).replace(" ", ""), None if _has_no_phone(program, one) else "")
+        assert program.row(str(seen["key"])) is not None
+    for secret in ("APP_KEY", "APP_SECRET"):
+        monkeypatch.setenv(f"REPAIRY_SYNC_REPAIRY_{secret}", "made-up")
+    assert told("--config", str(tmp_path / "made" / "repairy-sync.toml"), "check", "--offline")["findings"]
+
+
+def _is_ordinary(one: Planned) -> bool:
+    return not one.trait and one.status == "pending" and one.start > datetime.now(ZONE).replace(tzinfo=None) + timedelta(hours=1)
+
+
+def _has_no_phone(program: Program, one: Planned) -> bool:
+    """Every tenth in the mirror is only written into the appointment, where there is no place for one."""
+    return program.name == "dms-mirror" and one.number % 10 == 3
+
+
+def _by_plate(program: Program, file: Path) -> dict[str, dict[str, str | None]]:
+    """What a pass would read through the profile that was made."""
+    store = ShopStore(program.shop_url, profiles.load(file, CONFIG / "profiles"), ZONE, "w1", SystemClock())
+    try:
+        now = datetime.now(UTC)
+        rows = store.window(Window(now, now + timedelta(days=365))).rows
+        return {str(seen["rego"]): seen for row in rows if (seen := {"key": row.key, **view(row.fields)})["rego"]}
+    finally:
+        store.close()
