@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from sync.core.action import Outlook
-from sync.core.booking import GROUPS, STATUSES, Side
+from sync.core.booking import GROUPS, STATUSES, Side, other
 from sync.core.times import iso, stamp
 from tests.unit.core.carry_out import NOW, REPAIRY, SHOP, WHOLE, booking, half, linked, rules
 
@@ -355,7 +355,36 @@ def test_a_booking_finished_on_both_sides_closes(status: str) -> None:
     assert linked(fields, fields, fields).decide().close is (status in ("done", "cancelled"))
 
 
+# -- why
+
+BRAKES, TYRES = booking(description="Brakes"), booking(description="Tyres")
+WHY = {
+    "the shop's edit": (BRAKES, booking(), booking(), "shop", "service changed at the shop"),
+    "Repairy's edit": (booking(), TYRES, booking(), "shop", "service changed at Repairy"),
+    "both, a rule": (BRAKES, TYRES, booking(), "repairy", "both changed; the policy says repairy"),
+    "both, no rule": (BRAKES, TYRES, booking(), "hold", "service was changed on both sides"),
+    "never agreed": (BRAKES, TYRES, None, "hold", "service differs on both sides"),
+}
+
+
+@pytest.mark.parametrize("case", WHY)
+def test_a_write_or_a_hold_says_who_changed_what(case: str) -> None:
+    mine, theirs, agreed, word, why = WHY[case]
+    out = linked(mine, theirs, agreed, rules=rules(word)).decide()
+    assert [one.reason for one in (*out.actions, *out.stands)] == [why]
+
+
 # -- a person's choice
+
+
+@pytest.mark.parametrize("choice", ["shop", "repairy"])
+def test_a_person_may_take_back_what_the_other_side_alone_changed(choice: Side) -> None:
+    world = linked(booking(), booking(), booking())
+    world.holds[other(choice)] = booking(description="Brakes")
+    world.look(other(choice))
+    world.link = replace(world.link, choice={"service": choice})
+    (action,) = world.decide().actions
+    assert (action.side, action.fields) == (other(choice), {"description": "Logbook service"})
 
 
 @pytest.mark.parametrize(

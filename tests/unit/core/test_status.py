@@ -154,6 +154,12 @@ def test_every_status_against_every_other(base: str, word: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_cancellation_met_at_the_first_pairing_is_a_persons_to_decide() -> None:
+    world = world_of("never", "pending", "cancelled", "shop")
+    world.link = replace(world.link, choice={"status": "repairy"})
+    assert [(action.side, action.kind) for action in world.decide().actions] == [("shop", "cancel")]
+
+
 def test_no_status_is_skipped() -> None:
     assert set(TABLES) == {*STATUSES, "never"}
     assert all(
