@@ -99,7 +99,7 @@ def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
         return Verdict(case.group, "same")
     edits = {side: names for side in case.views if (names := case.edited(side))}
     if choice == "skip" or any(case.lands(side) for side in edits or case.views):
-        return Verdict(case.group, "record", reason="both sides agree")
+        return Verdict(case.group, "record")
     if choice in ("shop", "repairy"):
         return _across(case, "shop" if choice == "shop" else "repairy")
     rule = policy.get(POLICY[case.group], "hold")
@@ -136,7 +136,7 @@ def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) 
     if alone and case.group != "time":
         differs = {name: value for name, value in differs.items() if case.left(source, name)}
     if not differs:
-        return Verdict(case.group, "record", reason="both sides agree")
+        return Verdict(case.group, "record")
     return Verdict(case.group, "write", {target: differs}, reason=reason or f"{case.group} changed at {_NAME[source]}")
 
 
