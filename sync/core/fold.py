@@ -158,7 +158,7 @@ def decided(link: Link, out: Outlook, going: bool, bulk: bool = False) -> Change
 
     `going`: its actions are carried out now. `bulk`: a backfill, which leaves what it may not do to the daemon."""
     changes = recorded(link, out.record)
-    choice = {key: value for key, value in link.choice.items() if _lasts(key, value, link, out)}
+    choice = {key: value for key, value in link.choice.items() if _undecided(out) or _lasts(key, value, link, out)}
     if choice != link.choice:
         changes["choice"] = choice
     due = _due(link, out, going, bulk)
@@ -193,6 +193,11 @@ def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
     if key == "restore":
         return bool(out.actions)
     return _waits(out, key) or any(key in action.groups for action in out.actions)
+
+
+def _undecided(out: Outlook) -> bool:
+    """Nothing was decided: the last write is not settled, or a row not found is looked for again."""
+    return any(stand.kind == "waiting" and stand.scope in ("intent", "missing") for stand in out.stands)
 
 
 def _waits(out: Outlook, scope: str | None = None) -> bool:

@@ -63,8 +63,7 @@ class Engine:
         settled = settle(site)
         if reached["shop"]:
             self.set_baseline()
-        changed = self._profile_changed(reached["shop"])
-        todo = plan(site, profile_changed=changed) if reached["shop"] else Plan()
+        todo = self._plan() if reached["shop"] else Plan()
         done = act(site, todo)
         self._record(started, done, reached)
         if sweeping and reached["shop"]:
@@ -102,13 +101,13 @@ class Engine:
             return True
         return self._looked
 
-    def _profile_changed(self, reached: bool) -> bool:
-        """A changed profile or contract is remembered with the first good pass; its own plan waits for a person."""
-        site, desk = self.site, self.site.state.desk(self.site.name)
-        if not reached or desk.profile_digest == site.profile_digest:
-            return False
-        site.state.save_desk(replace(desk, profile_digest=site.profile_digest))
-        return bool(desk.profile_digest)
+    def _plan(self) -> Plan:
+        """What follows from a changed profile or contract waits for a person; it is remembered only when that stands."""
+        site, digest = self.site, self.site.state.desk(self.site.name).profile_digest
+        todo = plan(site, profile_changed=digest not in ("", site.profile_digest))
+        if digest != site.profile_digest:
+            site.state.save_desk(replace(site.state.desk(site.name), profile_digest=site.profile_digest))
+        return todo
 
     def _record(self, started: datetime, done: Sequence[Done], reached: Mapping[str, bool]) -> None:
         site = self.site

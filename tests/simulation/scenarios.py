@@ -15,6 +15,7 @@ from typing import Any
 
 from sync import decisions
 from sync.core.booking import Link
+from sync.core.times import parse
 from sync.engine import Engine
 from sync.engine.backfill import Span, backfill
 from sync.engine.rebuild import rebuild
@@ -38,6 +39,7 @@ class Tale(Scripted):
         super().__init__(setting=Setting(visible=VISIBLE, confirmed=True))
         self.people.chance = Random("people")
         self.pass_ = self.work
+        self.asked = list[str]()  # what stood before a person, whenever one decided
         self.released = 0  # visible writes that a person let go again, because a crash left them unknown
 
     def work(self, work: Callable[[Engine], object] = Engine.run) -> None:
@@ -68,7 +70,8 @@ class Tale(Scripted):
         times += [one.until or now for one in store.standings(NAME, kind="waiting")]
         parked = {one.booking_id for one in store.events(NAME, parked=True)}  # these wait for an intent
         fresh = [one for one in store.events(NAME, parked=False) if one.booking_id not in parked]
-        times += [now] if store.links(NAME, due=now) or store.decisions(NAME) or fresh else []
+        times += [parse(link.due_at) for link in store.links(NAME) if link.due_at]
+        times += [now] if store.decisions(NAME) or fresh else []
         return min(times, default=None)
 
     def _asked(self) -> None:
@@ -77,7 +80,7 @@ class Tale(Scripted):
         for one in store.standings(NAME, kind="held"):
             if one.reason.startswith(NOT_KNOWN) and not store.decisions(NAME):
                 self.released += 1
-                self.resolve(store.link(one.link_id), "retry")
+                decisions.resolve(store, store.link(one.link_id), "retry")
 
     def link(self, case: Case) -> Link:
         """The newest of a booking."""
@@ -86,11 +89,14 @@ class Tale(Scripted):
         return [one for one in links if {one.shop_key, one.repairy_id} & names][-1]
 
     def resolve(self, link: Link, way: str, value: str = "") -> None:
+        stands = self.world.state.store.standings(NAME, kind="held", link_id=link.id)
+        self.asked.append(f"{way}: {', '.join(sorted(one.scope for one in stands))}")
         decisions.resolve(self.world.state.store, link, way, value)
 
     def approve(self, use: str = "") -> None:
         """Every held plan, and on."""
         for one in self.world.state.store.plans(NAME):
+            self.asked.append(f"approve: {one.count} of {one.details.get('kind', one.scope)}")
             decisions.approve(self.world.state.store, [NAME], one.digest, use)
         self.calm()
 
@@ -390,6 +396,7 @@ def outcome(tale: Tale) -> dict[str, Any]:
         "links": sorted(repr(_linked(link, codes)) for link in links.values()),
         "refused": sorted((str(link.reference), sorted(link.refused)) for link in links.values()),
         "messages": Counter((codes[one.booking_id], one.kind) for one in world.partner.messages if one.by == "api"),
+        "asked": tale.asked,
         "stands": sorted((one.kind, one.scope, plain(one.reason), one.link_id is None) for one in stands),
     }
 

@@ -170,6 +170,19 @@ def test_a_crash_changes_nothing(name: str) -> None:
     check(name, some(name, lambda times: [times]))
 
 
+def test_a_changed_profile_is_not_forgotten() -> None:
+    """It was remembered before its plan was held: after a crash in between the plan went ahead without anybody."""
+    desk = [point for point in every("profile_changed_and_approved") if point[0] == "state.save_desk:after"]
+
+    check("profile_changed_and_approved", desk[-2:])
+
+
+def test_a_decision_outlives_a_write_of_unknown_outcome() -> None:
+    """A person chose a side; while that write was not settled their choice was dropped, and a restored shop's values won."""
+    check("held_and_resolved", [("shop.change:commit", 1)])
+    check("shop_restored", [("shop.change:commit", 1)])
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("number", range(PARTS))
