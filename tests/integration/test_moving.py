@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 import stat
-import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from sync.machine import SystemClock
-from sync.ports import Event
-from sync.sandbox.faults import Fault
 from sync.state.lease import acquire
-from sync.state.store import StateStore
 from tests.integration.daemon_process import new_database
-from tests.integration.installation import WORKSHOP, Installation, Said, installed
+from tests.integration.in_flight import address, in_flight, query, until_done
+from tests.integration.installation import Installation, installed
 
 KINDS = ("sqlite", "postgres")
-OPEN = "UPDATE intent SET outcome = NULL, finished_at = NULL, look_at = NULL WHERE outcome = 'unknown'"
 
 
 @pytest.fixture
@@ -57,43 +49,6 @@ def new_server(old: Installation, folder: Path) -> Installation:
     return made
 
 
-def address(site: Installation) -> str:
-    return site.settings["state"].replace("sqlite:///", f"sqlite:///{site.folder}/")
-
-
-def query(site: Installation, sql: str) -> list[Any]:
-    engine = sa.create_engine(address(site), poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        found = connection.execute(sa.text(sql))
-        return [tuple(row) for row in found] if found.returns_rows else []
-
-
-def in_flight(site: Installation) -> str:
-    """Links; a `done` that reached Repairy while nobody heard the answer, as after a power cut; a booking that both sides moved.
-    Returns the reference of the held one."""
-    assert site.run("backfill", "--nothing-at-repairy").code == 0
-    moved = site.id_of(4)
-    with site.sandbox.lock:
-        site.sandbox.partner.move(moved, "2030-01-07T22:00:00Z")
-        site.sandbox.partner.faults = [Fault("lost_answer", 1, operation="set_status")]
-    site.office.move(4, site.office.at(5, 9))
-    site.office.status(2, "Collected")
-    with closing(StateStore(address(site), SystemClock())) as store:
-        store.add_event(Event("E1", "bookingUpdated", moved, WORKSHOP, datetime.now(UTC)), "Northside")
-    said = site.run("sync")
-    query(site, OPEN)
-    assert said.json["workshops"][0]["held"], said
-    return str(said.json["workshops"][0]["held"][0]["reference"])
-
-
-def until_done(site: Installation) -> Said:
-    """`sync` never waits for a clock: an unknown outcome is looked at once its quarantine is over."""
-    over = time.monotonic() + 15
-    while (said := site.run("sync")).json["workshops"][0]["waiting"] and time.monotonic() < over:
-        time.sleep(0.2)
-    return said
-
-
 @pytest.mark.parametrize(("here", "there"), [("sqlite", "sqlite"), ("sqlite", "postgres"), ("postgres", "sqlite")])
 def test_another_server_goes_on_and_the_old_one_stops(
     request: pytest.FixtureRequest, old: Installation, tmp_path: Path, file: Path, here: str, there: str
@@ -119,7 +74,7 @@ def test_another_server_goes_on_and_the_old_one_stops(
         new.contract((old.folder / "contract.toml").read_text())
         new.configure()
     assert (moved := new.run("import", str(file))).code == 0, moved.err
-    said = until_done(new)
+    said = until_done(lambda: new.run("sync"))
     assert (said.code, said.json["workshops"][0]["waiting"]) == (0, []), said
     assert (len(new.bookings()), new.messages()) == (bookings, messages)
     assert messages.count("done") == 1
