@@ -266,6 +266,19 @@ def test_a_name_changed_in_parts_goes_in_parts() -> None:
     assert [dict(action.fields) for action in world.sent] == [{"first_name": "Client", "last_name": "van One"}]
 
 
+def test_a_name_goes_whole_to_a_repairy_that_writes_its_parts() -> None:
+    """Splitting it is the adapter's."""
+    able = replace(REPAIRY, writes=(REPAIRY.writes - {"name"}) | {"first_name", "last_name"})
+    world = linked(booking(name="Client Two"), booking(), booking(), repairy=able)
+    assert [dict(action.fields) for action in world.decide().actions] == [{"name": "Client Two"}]
+
+
+def test_a_name_may_be_emptied_where_repairy_needs_none() -> None:
+    able = replace(REPAIRY, required=REPAIRY.required - {"first_name"})
+    world = linked(booking(name=None), booking(), booking(), repairy=able)
+    assert [dict(action.fields) for action in world.decide().actions] == [{"name": None}]
+
+
 def test_a_name_that_did_not_change_is_not_split() -> None:
     """Customer van / One and Customer / van One are the same name: nothing to write."""
     world = linked(in_parts("Customer van", "One"), booking(name="Customer van One"), None, shop=PARTS)

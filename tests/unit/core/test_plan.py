@@ -196,6 +196,13 @@ def test_a_text_shortened_for_a_new_row_says_where_the_rest_is() -> None:
     assert str(fields["description"]).endswith("… (Repairy QX7)")
 
 
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+def test_a_side_that_was_not_read_yet_is_waited_for(side: Side) -> None:
+    world = linked(booking(description="Brakes"), booking(), booking())
+    world.link = replace(world.link, **{side: None})
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("waiting", "link")]
+
+
 # -- another booking under the same key
 
 
@@ -322,6 +329,41 @@ def test_the_shop_takes_all_in_one_transaction() -> None:
     (action,) = world.decide().actions
     assert sorted(action.fields) == ["description", "job_notes", "starts_at", "status"]
     assert action.kind == "cancel"
+
+
+def test_what_goes_to_the_shop_as_one_keeps_what_each_part_said() -> None:
+    """Its groups, its reasons once each, and the note that is to be appended."""
+    theirs = booking(description="Brakes", job_notes="keys at the desk\nblue car", starts_at=NEW["starts_at"])
+    world = linked(booking(), theirs, booking(), shop=replace(SHOP, append_notes=True))
+    (action,) = world.decide().actions
+    assert (action.kind, action.groups, action.added) == ("change", ("time", "service", "notes"), "blue car")
+    assert action.reason == "time changed at Repairy; service changed at Repairy; notes were added or edited"
+
+
+def test_a_status_goes_after_every_other_visible_write() -> None:
+    able = replace(REPAIRY, visible_update=frozenset({"rego", "starts_at"}))
+    mine = booking(status="done", rego="AAA002", job_notes="blue car")
+    out = linked(mine, booking(), booking(), repairy=able).decide()
+    assert [sorted(action.fields) for action in out.actions] == [["job_notes"], ["status"]]
+    mine = booking(status="processing", rego="AAA002", job_notes="blue car")
+    out = linked(mine, booking(), booking(), repairy=able).decide()
+    assert [sorted(action.fields) for action in out.actions] == [["job_notes"], ["rego"], ["status"]]
+
+
+def test_a_refused_status_is_noted() -> None:
+    world = linked(booking(status="done"), booking(), booking())
+    (action,) = world.decide().actions
+    world.link = replace(world.link, refused={"repairy.status": action.signature})
+    assert [(stand.kind, stand.scope, stand.reason) for stand in world.decide().stands] == [
+        ("noted", "status", "Repairy refused to make this booking done")
+    ]
+
+
+def test_what_repairy_needs_is_not_emptied() -> None:
+    able = replace(REPAIRY, required=REPAIRY.required | {"service_code"})
+    (stand,) = linked(booking(service_category=None, service_code=None), booking(), booking(), repairy=able).decide().stands
+    assert (stand.kind, stand.scope) == ("noted", "service")
+    assert stand.reason.endswith("needs a value for service_category, service_code")
 
 
 # -- what customers of finished bookings are spared

@@ -1,0 +1,260 @@
+"""Fold: what a link remembers after a write and after a decision, claim by claim; whole histories are in `test_coarse`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sync.core.action import Action, Outlook, Stand
+from sync.core.booking import Fields, Link, Side, Sighting
+from sync.core.fold import decided, folded, happened, memories, recorded, took
+from tests.unit.core.carry_out import BOOKING, booking
+
+NOW, LATER = "2026-03-05T22:00:00.000000Z", "2026-03-05T23:00:00.000000Z"
+THERE = "2026-03-11T22:00:00Z"
+LINK = Link(1, "w", "W-1", "1", "r1", "QX7", booking(), booking(), booking(), booking())
+
+
+def change(fields: Fields, *groups: str, side: Side = "repairy", kind: str = "change", **parts: Any) -> Action:
+    return Action(side, kind, fields, groups or ("service",), "why", reference="W-1", **parts)
+
+
+def fold(action: Action, shown: Fields, *, link: Link = LINK, shop: Fields | None = None) -> tuple[dict[str, Any], list[str]]:
+    """What a link takes from a write after which that side shows this; `shop`: the snapshot that it was planned on."""
+    row = Sighting("r1" if action.side == "repairy" else "1", shown)
+    return folded(link, action, {"shop": shop or link.shop, "repairy": link.repairy}, row, NOW)
+
+
+# -- what a side took
+
+
+def test_what_took_is_agreed_in_each_sides_own_spelling() -> None:
+    changes, refused = fold(
+        change({"description": "brake pads"}), booking(description="BRAKE PADS."), shop=booking(description="brake  pads")
+    )
+    assert (changes["shop_base"]["description"], changes["repairy_base"]["description"]) == ("brake  pads", "BRAKE PADS.")
+    assert (refused, changes["refused"]) == ([], {})
+
+
+def test_what_was_not_sent_keeps_its_base() -> None:
+    """The make differs on both sides and nobody wrote it."""
+    shown = booking(description="Brakes", make="Other")
+    changes, _ = fold(change({"description": "Brakes"}), shown, shop=booking(description="Brakes", make="Third"))
+    assert (changes["shop_base"]["make"], changes["repairy_base"]["make"]) == ("Make", "Make")
+
+
+def test_what_was_refused_keeps_its_bases_and_is_remembered() -> None:
+    action = change({"description": "Brakes"})
+    changes, refused = fold(action, booking(), shop=booking(description="Brakes"))
+    assert refused == ["service"]
+    assert (changes["shop_base"], changes["repairy_base"]) == (BOOKING, BOOKING)
+    assert changes["refused"] == {"repairy.service": action.signature}
+
+
+def test_a_newer_edit_leaves_what_was_sent_as_the_base() -> None:
+    changes, refused = fold(change({"description": "Brakes"}), booking(description="Clutch"), shop=booking(description="Brakes"))
+    assert (changes["repairy_base"]["description"], changes["shop_base"]["description"]) == ("Brakes", "Brakes")
+    assert refused == []
+
+
+def test_a_newer_name_leaves_what_was_sent_in_the_parts_that_the_side_shows() -> None:
+    parts = {name: text for name, text in BOOKING.items() if name != "name"}
+    link = replace(LINK, shop={**parts, "first_name": "Customer", "last_name": "One"})
+    shown = {**parts, "first_name": "Somebody", "last_name": "Else"}
+    changes, _ = fold(change({"name": "Client Two"}, "name", side="shop"), shown, link=link)
+    assert (changes["shop_base"]["first_name"], changes["shop_base"]["last_name"]) == ("Client", "Two")
+
+
+#  field, sent, shown, shown before -> what became of it
+FATES = [
+    ("description", "Brake pads", "brake-pads", "x", "took"),
+    ("description", "Brakes", "Tyres", "Tyres", "refused"),
+    ("description", "Brakes", "Clutch", "Tyres", "newer"),
+    ("starts_at", THERE, "2026-03-12T09:00:00+11:00", None, "took"),
+    ("starts_at", THERE, BOOKING["starts_at"], BOOKING["starts_at"], "refused"),
+    ("status", "done", "done", "pending", "took"),
+    ("status", "done", "Done.", "pending", "newer"),
+    ("job_notes", "a\nb\nc", "a\nc", "a", "took"),  # c was to be added
+    ("job_notes", "a\nb", "a", "a", "refused"),
+]
+
+
+@pytest.mark.parametrize(("name", "sent", "shown", "before", "fate"), FATES)
+def test_what_became_of_a_field(name: str, sent: str, shown: str, before: str | None, fate: str) -> None:
+    group = {"description": "service", "starts_at": "time", "job_notes": "notes"}.get(name, name)
+    action = change({name: sent}, group, added="c" if name == "job_notes" else None)
+    assert took(group, action, {name: before}, {name: shown}) == {fate: {name}}
+    assert happened(action, {name: before}, {name: shown}) is (fate == "took")
+
+
+def test_added_notes_excuse_no_other_field() -> None:
+    """One write of notes and a text; the text was refused."""
+    action = change({"job_notes": "a\nc", "description": "Brakes"}, "notes", "service", added="c")
+    assert took("service", action, {"description": "x"}, {"description": "x", "job_notes": "a\nc"}) == {
+        "refused": {"description"}
+    }
+    assert not happened(action, {"description": "x"}, {"description": "x", "job_notes": "a\nc"})
+
+
+def test_what_a_side_does_not_show_took() -> None:
+    assert took("service", change({"description": "Brakes"}), {}, {}) == {"took": {"description"}}
+
+
+# -- a create
+
+
+def test_a_create_agrees_on_what_it_was_given_and_what_the_side_chose() -> None:
+    """It begins as pending, whatever the shop shows; the badge that Repairy made up is Repairy's."""
+    link = replace(LINK, shop=booking(status="processing", badge=None), repairy=None, shop_base=None, repairy_base=None)
+    given = {name: text for name, text in BOOKING.items() if name not in ("status", "badge")}
+    groups = ("time", "service", "notes", "status", "badge")
+    changes, refused = fold(change(given, *groups, kind="create"), booking(status="processing"), link=link)
+    assert changes["repairy_base"]["status"] == "pending"
+    assert "status" not in changes["shop_base"]
+    assert changes["repairy_base"]["badge"] == "Badge"
+    assert "badge" not in changes["shop_base"]
+    assert refused == []
+
+
+def test_what_a_create_left_out_may_still_be_sent() -> None:
+    """It counts as newer, not as refused, though nothing stood there before."""
+    link = replace(LINK, repairy=None, shop_base=None, repairy_base=None)
+    changes, refused = fold(change({"description": "Brakes"}, kind="create"), booking(description=None), link=link)
+    assert (refused, changes["refused"]) == ([], {})
+
+
+# -- what else it remembers
+
+
+def test_a_write_takes_along_the_choices_that_it_carried_out() -> None:
+    link = replace(LINK, choice={"service": "shop", "restore": "x", "missing": "shop", "notes": "hold"}, attempts=3, error="down")
+    changes, _ = fold(change({"description": "Brakes"}), booking(description="Brakes"), link=link)
+    assert (changes["choice"], changes["attempts"], changes["error"], changes["due_at"]) == ({"notes": "hold"}, 0, "", NOW)
+
+
+def test_messages_that_went_are_remembered() -> None:
+    """Done for ever, a move with its time; an update may go again."""
+    link = replace(LINK, visible=frozenset({"created"}))
+    action = change({"starts_at": THERE, "status": "done"}, "time", "status", visible=frozenset({"done", "moved", "updated"}))
+    changes, _ = fold(action, booking(starts_at=THERE, status="done"), link=link)
+    assert changes["visible"] == {"created", "done", f"moved:{THERE}"}
+
+
+def test_a_move_from_there_forgets_the_move_to_there() -> None:
+    link = replace(LINK, visible=frozenset({f"moved:{BOOKING['starts_at']}"}))
+    action = change({"starts_at": THERE}, "time", visible=frozenset({"moved"}))
+    assert fold(action, booking(starts_at=THERE), link=link)[0]["visible"] == {f"moved:{THERE}"}
+
+
+def test_a_name_is_told_once_whether_it_is_shown_or_not() -> None:
+    action = Action("repairy", "link", {"reference": "W-1"}, (), "why", reference="W-1")
+    assert fold(action, booking())[0]["refused"] == {"repairy.link": action.signature}
+
+
+# -- how a refusal is recognised
+
+
+def test_each_group_of_a_refused_bundle_is_recognised_alone() -> None:
+    both = change(
+        {"description": "Brakes", "name": "Client Two", "status": "cancelled"}, "service", "name", "status", side="shop"
+    )
+    alone = [
+        change({"description": "Brakes"}, "service", side="shop"),
+        change({"name": "Client Two"}, "name", side="shop"),
+        change({"status": "cancelled"}, "status", side="shop", kind="cancel"),
+    ]
+    assert memories(both) == {key: text for one in alone for key, text in memories(one).items()}
+    assert set(memories(both)) == {"shop.service", "shop.name", "shop.status"}
+
+
+def test_a_refused_create_is_recognised_whole() -> None:
+    action = change(BOOKING, "time", "service", kind="create")
+    assert memories(action) == {"repairy.create": action.signature}
+
+
+# -- after a decision
+
+
+def test_recorded_agreement_takes_both_snapshots_for_its_groups_alone() -> None:
+    link = replace(LINK, shop=booking(description="a", make="b"), repairy=booking(description="A", make="c"))
+    changes = recorded(link, ["service"])
+    assert (changes["shop_base"], changes["repairy_base"]) == (booking(description="a"), booking(description="A"))
+    assert recorded(link, []) == {}
+
+
+def stand(kind: Any, scope: str = "status", until: str | None = None) -> Outlook:
+    return Outlook(stands=(Stand(kind, scope, "why", until),))
+
+
+ACTION = change({"description": "Brakes"})
+GOING, NOTHING = Outlook((ACTION,)), Outlook()
+# choice, link, decision -> whether it is kept
+LASTS: dict[str, tuple[dict[str, str], dict[str, Any], Outlook, bool]] = {
+    "create, still half": ({"create": "person"}, {"repairy_id": None}, NOTHING, True),
+    "create, paired": ({"create": "person"}, {}, NOTHING, False),
+    "doubt, still half": ({"doubt": "why"}, {"repairy_id": None}, NOTHING, True),
+    "doubt, paired": ({"doubt": "why"}, {}, NOTHING, False),
+    "identity in doubt, still half": ({"identity": "why"}, {"repairy_id": None}, NOTHING, True),
+    "identity in doubt, paired": ({"identity": "why"}, {}, NOTHING, False),
+    "the same, plate not agreed": ({"identity": "same"}, {"shop": booking(rego="AAA009")}, NOTHING, True),
+    "the same, plate agreed": ({"identity": "same"}, {}, NOTHING, False),
+    "the same, half, plate agreed": ({"identity": "same"}, {"repairy_id": None}, NOTHING, False),
+    "missing, still": ({"missing": "skip"}, {"missing": {"shop": NOW}}, NOTHING, True),
+    "missing, back": ({"missing": "skip"}, {}, NOTHING, False),
+    "all": ({"all": "skip"}, {}, NOTHING, True),
+    "stuck, not agreed": ({"stuck.status": "why"}, {}, NOTHING, True),
+    "stuck, agreed": ({"stuck.status": "why"}, {}, Outlook(record=frozenset({"status"})), False),
+    "release of this": ({"release": f"aaaaaaaaaaaa {ACTION.signature}"}, {}, GOING, True),
+    "release of another": ({"release": "aaaaaaaaaaaa"}, {}, GOING, False),
+    "release, waits": ({"release": "aaaaaaaaaaaa"}, {}, stand("waiting", "notes"), True),
+    "release, noted": ({"release": "aaaaaaaaaaaa"}, {}, stand("noted", "notes"), False),
+    "restore, going": ({"restore": "7"}, {}, GOING, True),
+    "restore, nothing": ({"restore": "7"}, {}, NOTHING, False),
+    "group, going": ({"service": "shop"}, {}, GOING, True),
+    "group, another going": ({"notes": "shop"}, {}, GOING, False),
+    "group, waits": ({"status": "shop"}, {}, stand("waiting"), True),
+    "group, another waits": ({"notes": "shop"}, {}, stand("waiting"), False),
+    "group, held": ({"status": "shop"}, {}, stand("held"), False),
+}
+
+
+@pytest.mark.parametrize("case", LASTS)
+def test_how_long_a_persons_decision_lasts(case: str) -> None:
+    choice, parts, out, lasts = LASTS[case]
+    assert decided(replace(LINK, choice=choice, **parts), out, bool(out.actions)).get("choice", choice) == (
+        choice if lasts else {}
+    )
+
+
+def test_it_is_looked_at_again_when_the_first_wait_is_over() -> None:
+    waits = (Stand("waiting", "time", "why", LATER), Stand("waiting", "status", "why", NOW), Stand("noted", "make", "why"))
+    assert decided(LINK, Outlook(stands=waits), going=False) == {"due_at": NOW}
+    assert decided(replace(LINK, due_at=LATER), NOTHING, going=False) == {"due_at": None}
+
+
+@pytest.mark.parametrize("how", [{"going": True}, {"going": False, "bulk": True}])
+def test_what_goes_now_or_is_left_to_the_daemon_stays_due(how: dict[str, bool]) -> None:
+    assert decided(replace(LINK, due_at=LATER), stand("waiting", until=NOW), **how) == {}
+
+
+CLOSE = Outlook(close=True)
+# state, decision, going, whether it is paired -> state after
+STATES: list[tuple[str, Outlook, bool, bool, str]] = [
+    ("open", CLOSE, False, True, "closed"),
+    ("open", CLOSE, True, True, "open"),
+    ("open", replace(stand("noted"), close=True), False, True, "open"),
+    ("closed", NOTHING, False, True, "open"),
+    ("closed", NOTHING, False, False, "closed"),
+    ("closed", CLOSE, False, True, "closed"),
+    ("baseline", NOTHING, False, True, "baseline"),
+]
+
+
+@pytest.mark.parametrize(("state", "out", "going", "whole", "after"), STATES)
+def test_a_link_closes_when_nothing_is_left_and_opens_again(
+    state: str, out: Outlook, going: bool, whole: bool, after: str
+) -> None:
+    link = replace(LINK, state=state, repairy_id="r1" if whole else None)
+    assert decided(link, out, going).get("state", state) == after
