@@ -45,7 +45,9 @@ def add(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    shop_url: Annotated[str, typer.Argument(help="The shop's database, such as mariadb+pymysql://bridge@localhost/shop.")],
+    shop_url: Annotated[
+        str, typer.Argument(metavar="SHOP_URL", help="The shop's database, such as mariadb+pymysql://bridge@localhost/shop.")
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="Where the files go; nothing there is written over.", metavar="DIR")
     ] = Path(),

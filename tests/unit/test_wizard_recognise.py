@@ -1,5 +1,7 @@
 """The wizard's recognisers: what a column holds is told by its values, whatever it is called."""
 
+# ruff: noqa: DTZ001 (shops keep times without a zone)
+
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta

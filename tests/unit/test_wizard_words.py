@@ -101,7 +101,8 @@ def test_a_name_hints_at_nothing_by_accident(what: str, name: str) -> None:
     ("one", "two", "are"),
     [
         ("id_anagrafica", "an_anagrafiche", True), ("id_stato", "in_stati_intervento", True), ("vehicle_no", "tabVehicle", True),
-        ("CustomerID", "Customer", True), ("idstatointervento", "in_stati_intervento", True), ("id_tecnico", "an_anagrafiche", False),
+        ("CustomerID", "Customer", True), ("idstatointervento", "in_stati_intervento", True),
+        ("id_tecnico", "an_anagrafiche", False),
         ("code", "codes", False), ("number", "customer_numbers", False),
     ],
 )  # fmt: skip

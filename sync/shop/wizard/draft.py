@@ -70,6 +70,11 @@ class Draft:
         """The columns of the bookings' key."""
         return list(self.booking.table.key)
 
+    @property
+    def engine(self) -> str:
+        """The engine's name, without the driver's that some dialects add."""
+        return self.dialect.name.partition(".")[0]
+
     def quoted(self, name: str) -> str:
         """A name as this engine takes it."""
         return self.dialect.identifier_preparer.quote(name)
@@ -92,11 +97,11 @@ class Draft:
 
     def text(self, sql: str) -> str:
         """Any value as text."""
-        return f"CAST({sql} AS CHAR)" if self.dialect.name in ("mysql", "mariadb") else f"CAST({sql} AS VARCHAR(60))"
+        return f"CAST({sql} AS CHAR)" if self.engine in ("mysql", "mariadb") else f"CAST({sql} AS VARCHAR(60))"
 
     def together(self, *parts: str) -> str:
         """Texts one after the other; on some engines `||` means OR, on others CONCAT is not known."""
-        if self.dialect.name in ("mysql", "mariadb", "mssql"):
+        if self.engine in ("mysql", "mariadb", "mssql"):
             return f"CONCAT({', '.join(parts)})"
         return " || ".join(parts)
 

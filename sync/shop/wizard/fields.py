@@ -54,9 +54,10 @@ def best(field: str, columns: Sequence[Column], taken: set[str]) -> Column | Non
 
 
 def _own_columns(draft: Draft) -> list[Column]:
-    """The bookings' own columns that are no references and no key."""
+    """The bookings' own columns that are no references, no key, and tell no kinds of rows apart."""
     away = {one.reference.column for one in draft.joins if one.reference and one.source == draft.booking.alias}
-    return [one for one in draft.booking.table.columns.values() if one.name not in away and one.name not in draft.key]
+    columns = [one for one in draft.booking.table.columns.values() if one.name not in away and one.name not in draft.key]
+    return [one for one in columns if not (words.hint("kind", one.name) and recognise.few(one.values))]
 
 
 def _choose(draft: Draft, field: str, linked: Joined | None, inline: Sequence[Column], taken: set[str]) -> None:
@@ -176,7 +177,7 @@ def _of(draft: Draft, joined: Joined) -> list[Picked]:
 
 def _is_text(column: Column) -> bool:
     return column.kind in ("text", "word", "plate", "none") and (
-        not column.type or any(part in column.type for part in ("char", "text", "clob", "string", "blob sub_type"))
+        not column.type or any(part in column.type for part in ("char", "text", "clob", "string", "blob"))
     )
 
 

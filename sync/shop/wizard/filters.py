@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from sync.shop.values import text
 from sync.shop.wizard import recognise, words
 from sync.shop.wizard.draft import Draft, Joined, literal
@@ -15,7 +17,7 @@ _NOT_JOBS = ("invoice", "estimate", "quote", "credit", "rechnung", "angebot", "d
 
 def choose(draft: Draft) -> None:
     """The constant parts of the WHERE into the draft, and what only the owner can say into its doubts."""
-    taken = {one.column.name for one in draft.picked.values() if one.column} | set(draft.key)
+    taken = {one.column.name for one in draft.picked.values() if one.column}
     for column in draft.booking.table.columns.values():
         if column is draft.status.column or column.name in taken or not recognise.few(column.values, 12):
             continue
@@ -25,7 +27,7 @@ def choose(draft: Draft) -> None:
             shown = ", ".join(_different(column))
             draft.unsure.append(
                 f"rows of several branches: {column.name} is {shown}. A workshop at Repairy is one of them: add to the SELECT "
-                f"WHERE {draft.of(draft.booking, column)} = {literal(column.values[0])}"
+                f"WHERE {draft.of(draft.booking, column)} = {literal(Counter(column.values).most_common(1)[0][0])}"
             )
     if draft.customer is not None:
         _dummies(draft, draft.customer)

@@ -117,7 +117,7 @@ def _stamp(draft: Draft, now: datetime) -> None:
     if column is None or column.empty > 0.05 or words.hint("created_at", column.name) > words.hint("changed_at", column.name):
         return
     _time(draft, "changed_at", column)
-    if draft.dialect.name == "sqlite" and "now" in (column.default or "").lower() and "localtime" not in (column.default or ""):
+    if draft.engine == "sqlite" and "now" in (column.default or "").lower() and "localtime" not in (column.default or ""):
         draft.timezones["changed_at"] = "UTC"
     elif any(moment > now for moment in column.moments()):
         draft.unsure.append(f"changed_at: {column.name} has times still to come: is it kept in another zone? see timezones")

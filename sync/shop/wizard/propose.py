@@ -118,7 +118,7 @@ def _tables(draft: Draft, sqls: Sequence[str], join: str = " LEFT ") -> str:
 def _head(draft: Draft, name: str) -> list[str]:
     columns = {field: one.column for field, one in draft.picked.items() if field in TEXTS and one.column}
     lengths = {field: column.length for field, column in columns.items() if column.length}
-    lines = [f"name = {_quoted(name)}", f"dialects = {json.dumps(list(_SAME.get(draft.dialect.name, (draft.dialect.name,))))}"]
+    lines = [f"name = {_quoted(name)}", f"dialects = {json.dumps(list(_SAME.get(draft.engine, (draft.engine,))))}"]
     why = "how times without a zone are meant here"
     if draft.timezone != "workshop":
         why = "UNSURE: by the workshop's own clock the bookings would lie at night, so UTC is meant"

@@ -106,8 +106,9 @@ HINTS: Mapping[str, tuple[str, ...]] = {
     "dummy": ("dummy", "supplier", "placeholder", "test", "fake", "lieferant", "fornitor", "fournisseur", "proveedor"),
     "mobile": ("mobile", "mobil", "handy", "cell", "portable", "movil", "telemovel", "celular", "gsm"),
     "minutes": ("minutes", "duration", "dauer", "duree", "durata", "duracao", "duracion", "length", "mins"),
-    "locked": ("locked", "lock", "inuse", "bloccat", "gesperrt", "verrouil", "bloque", "bloquead", "checkedout"),
-    "repairy_ref": ("repairy", "onlineref", "onlineid", "externalref", "externalid", "onlinebooking", "webref"),
+    "locked": ("locked", "lock", "inuse", "usedby", "openby", "openedby", "bloccat", "gesperrt",
+               "verrouil", "bloque", "bloquead", "checkedout"),
+    "repairy_ref": ("repairy", "onlineref", "onlineid", "externalref", "externalid", "onlinebooking", "webref", "webid"),
     "service_category": ("category", "work", "servicetype", "jobtype", "art", "kategorie", "categori", "tipo"),
     "description": ("description", "beschreib", "descri", "subject", "title", "job", "work", "request", "richiesta", "complaint",
                     "service", "task", "arbeit", "travaux", "trabajo", "servico", "betreff", "reason", "oggetto", "summary"),
@@ -177,7 +178,9 @@ def hint(what: str, name: str) -> float:
     """How much a name suggests this, from 0 to 1."""
     words, whole = parts(name), "".join(parts(name))
     for rank, stem in enumerate(HINTS[what]):
-        if any(word.startswith(stem) if len(stem) > 3 else word == stem for word in words) or (len(stem) > 4 and stem in whole):
+        if any(word.startswith(stem) if len(stem) > 3 else word in (stem, stem + "s") for word in words) or (
+            len(stem) > 4 and stem in whole
+        ):
             return 1 - rank / (2 * len(HINTS[what]))
     return 0.0
 

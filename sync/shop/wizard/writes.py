@@ -195,7 +195,7 @@ def _makes_key(table: Table, draft: Draft) -> bool:
     if len(table.key) != 1:
         return False
     column = table.columns[table.key[0]]
-    return column.default is not None or (draft.dialect.name == "sqlite" and column.type == "integer")
+    return column.default is not None or (draft.engine == "sqlite" and column.type == "integer")
 
 
 def _insert(draft: Draft, table: Table, values: Sequence[tuple[str, str]]) -> str:
