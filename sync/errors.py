@@ -23,6 +23,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+SEVERAL = "several"  # the code of a Rejected where a person must choose: several rows could be the one that is meant
+
 
 class SyncError(Exception):
     """The head of the tree; never raised itself."""

@@ -23,7 +23,7 @@ from sync.engine.folding import accept, announce, said, withdraw
 from sync.engine.gather import ours
 from sync.engine.planning import Plan
 from sync.engine.site import Site, names
-from sync.errors import NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
+from sync.errors import SEVERAL, NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
 from sync.records import Intent
 
 
@@ -172,6 +172,8 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
             site.breaker.wasted()
     elif isinstance(failure, Rejected | Unsupported):
         changes |= {"refused": {**link.refused, **memories(action)}, "due_at": site.stamp()}
+        if isinstance(failure, Rejected) and failure.code == SEVERAL:
+            changes["refused"][f"{action.side}.person"] = action.signature
     else:
         changes |= {"due_at": site.stamp(), "poll_at": site.stamp()}
         if action.side == "shop":

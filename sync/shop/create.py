@@ -10,12 +10,10 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from sync.core.canonical import plate
-from sync.errors import Rejected
+from sync.errors import SEVERAL, Rejected
 from sync.shop import connect, statement
 from sync.shop.profile import Step
 from sync.shop.values import text
-
-SEVERAL = "several"
 
 
 def run(connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None) -> object:
