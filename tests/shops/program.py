@@ -209,7 +209,8 @@ def name(number: int) -> tuple[str, str]:
 
 
 def planned(count: int, seed: int, today: date) -> list[Planned]:
-    """A population: `A_DAY` on each of the twenty days from tomorrow on, each of a customer of its own; the rest lies behind."""
+    """A population: `A_DAY` on each of the twenty days from tomorrow on, each of a customer of its own; the rest lies behind and
+    comes first."""
     random = Random(seed)
     ahead = min(20 * A_DAY, count // 2)
     found = []
@@ -221,4 +222,4 @@ def planned(count: int, seed: int, today: date) -> list[Planned]:
         status = "pending" if coming else random.choices(("done", "cancelled", "pending"), (90, 8, 2))[0]
         trait = random.choice(TRAITS) if random.random() < 0.1 else ""
         found.append(Planned(number, customer, start, status, trait))
-    return found
+    return sorted(found, key=lambda one: one.start)  # keys grow with time, as they do where people book

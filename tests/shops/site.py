@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sync.core.canonical import plate as spelled
+from sync.machine import SystemClock
+from sync.state.store import StateStore
 from tests.integration.installation import WORKSHOP, Installation, Said, opened
 from tests.shops.program import ZONE, Program, email, name, phone, plate
 
@@ -43,6 +46,11 @@ class Site(Installation):
         """The one booking there with that plate, in any spelling."""
         (found,) = [one for one in self.bookings() if spelled(one["car"]["rego"]) == plate(number)]
         return found
+
+    def tonight(self) -> None:
+        """The next pass is the night's, which looks at everything."""
+        with contextlib.closing(StateStore(f"sqlite:///{self.folder / 'state.db'}", SystemClock())) as state:
+            state.save_desk(replace(state.desk("Northside"), last_sweep=None))
 
     def edit(self, booking_id: str, **wire: Any) -> None:
         """Repairy's staff change it, and a webhook says so."""
