@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from sync import logs, settings
@@ -60,6 +61,20 @@ def chosen(app: App, name: str) -> Sequence[settings.Workshop]:
     except KeyError:
         known = ", ".join(workshop.name for workshop in app.settings.workshops)
         raise ConfigError(f"--workshop {name}: there is no such workshop; allowed: {known}") from None
+
+
+@contextmanager
+def progress(asked: Asked, app: App, what: str, workshop: str) -> Iterator[Callable[[int, int], None]]:
+    """How to tell that so many of so many are done: a bar on a terminal, plain lines in the log elsewhere."""
+    with Progress(transient=True, disable=asked.json) as bar:
+        task = bar.add_task(f"{what} {workshop}", total=None)
+
+        def say(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+            if not bar.console.is_terminal:
+                app.log.info(what, workshop=workshop, done=done, of=of)
+
+        yield say
 
 
 def table(title: str, *columns: str) -> Table:

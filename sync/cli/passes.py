@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
 from sync import report
-from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
+from sync.cli.common import HELD, Asked, Workshop, chosen, progress, rows, table
 from sync.engine import Result
 from sync.engine.backfill import Span, backfill
 from sync.errors import ConfigError, SyncError
@@ -146,15 +145,7 @@ def _known(file: str) -> list[str]:
 
 
 def _filled(asked: Asked, app: App, bridge: Bridge, span: Span, ids: list[str], create: bool) -> dict[str, Any]:
-    """Progress on a terminal, plain lines elsewhere."""
-    with Progress(transient=True, disable=asked.json) as bar:
-        task = bar.add_task(bridge.name, total=None)
-
-        def say(made: int, wanted: int) -> None:
-            bar.update(task, completed=made, total=wanted)
-            if not bar.console.is_terminal:
-                app.log.info("backfill", workshop=bridge.name, created=made, of=wanted)
-
+    with progress(asked, app, "backfill", bridge.name) as say:
         filled = backfill(bridge.engine, span, ids, create, say)
     return report.run(bridge.engine.site, filled.done, filled.plan)
 
