@@ -72,7 +72,7 @@ def test_international_form(spelt: str, form: str) -> None:
     assert e164(spelt) == form
 
 
-@pytest.mark.parametrize("text", ["a < b and b > a", "5 <6", "<not a tag>", "1 &2"])
+@pytest.mark.parametrize("text", ["a < b and b > a", "5 <6", "<not a tag>", "1 &2", "XL"])
 def test_text_that_only_looks_like_html_stays(text: str) -> None:
     assert canonical("job_notes", text) == text
 
@@ -84,6 +84,9 @@ def test_a_plain_day_stays_one() -> None:
 NAMES = {
     "whole": ({"name": " Customer  One "}, "Customer One"),
     "parts": ({"first_name": "Customer", "last_name": "One"}, "Customer One"),
+    "a first name alone": ({"first_name": "Customer"}, "Customer"),
+    "a last name alone": ({"last_name": "One"}, "One"),
+    "a company alone": ({"company": "Company One"}, "Company One"),
     "one part": ({"first_name": None, "last_name": "One"}, "One"),
     "whole goes before parts": ({"name": "Customer One", "first_name": "C", "last_name": "O"}, "Customer One"),
     "company where there is no name": ({"name": None, "company": "Company One"}, "Company One"),

@@ -10,7 +10,7 @@ import pytest
 
 from sync.core.booking import Ability, Fields, Side
 from sync.core.fold import folded
-from sync.core.project import project
+from sync.core.project import is_shortened, project, shorten
 from tests.unit.core.carry_out import BOOKING, MELBOURNE, REPAIRY, SHOP, WHOLE, Habit, World, booking, half, linked, plain, rules
 
 # -- days only
@@ -442,6 +442,57 @@ def test_a_side_that_changed_alone_sends_its_own_edits_only() -> None:
     world.edit("shop", description="Brakes")
     world.quiet()
     assert [dict(action.fields) for action in world.sent] == [{"description": "Brakes"}]
+
+
+# -- projections, one by one
+
+
+def test_seconds_are_kept_where_they_are_kept() -> None:
+    times = {"starts_at": "2026-03-10T22:00:30Z", "ends_at": "2026-03-11T05:00:45Z"}
+    assert project("time", times, SHOP, REPAIRY, BOOKING) == times
+    cut = {"starts_at": "2026-03-10T22:00:00Z", "ends_at": "2026-03-11T05:00:00Z"}
+    assert project("time", times, REPAIRY, replace(SHOP, grain="minute"), BOOKING) == cut
+
+
+def test_an_end_that_is_only_a_day_says_nothing_to_a_side_with_times() -> None:
+    """Its own end moves along."""
+    day = {"starts_at": "2026-03-12", "ends_at": "2026-03-12"}
+    moved = {"starts_at": "2026-03-11T22:00:00Z", "ends_at": "2026-03-12T05:00:00Z"}
+    assert project("time", day, replace(SHOP, grain="day"), REPAIRY, BOOKING) == moved
+    assert project("time", BOOKING, REPAIRY, replace(SHOP, grain="day"), day) == {
+        "starts_at": "2026-03-11",
+        "ends_at": "2026-03-11",
+    }
+
+
+def test_a_shortened_text_is_the_full_one_where_that_stands() -> None:
+    """Also one that spoke of Repairy itself."""
+    for full in (LONG, "Ask … (Repairy) first, " + LONG):
+        short = {"description": shorten(full, 60, "QX7"), "service_code": "LOG-1"}
+        assert project("service", short, SHOP, REPAIRY, {"description": full})["description"] == full
+        other = project("service", short, SHOP, REPAIRY, {"description": "Tyres"})
+        assert other["description"] == short["description"]
+
+
+def test_the_limit_of_appended_notes_is_of_one_line_and_not_of_all() -> None:
+    able = replace(SHORT, append_notes=True)
+    assert project("notes", {"job_notes": LONG}, REPAIRY, able, None) == {"job_notes": LONG}
+    assert len(project("service", {"description": LONG}, REPAIRY, able, None)["description"] or "") == 60
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("Brakes… (Repairy QX7)", True),
+        ("… (Repairy)", True),
+        ("… (Repairy QX7) and after it a good deal more (so)", False),
+        ("… (Repairy QX7), yes", False),
+        ("Brakes (Repairy)", False),
+        (None, False),
+    ],
+)
+def test_what_says_of_itself_that_it_is_shortened(text: str | None, cut: bool) -> None:
+    assert is_shortened(text) is cut
 
 
 @pytest.mark.parametrize("moment", ["2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"], ids=["first", "second"])

@@ -91,6 +91,12 @@ def test_a_booking_with_plate_and_day_of_a_linked_row_is_a_second_booking() -> N
     assert "second booking" in found.doubts[9]
 
 
+@pytest.mark.parametrize("other", [{"rego": "AAA009"}, {"starts_at": "2026-03-12T22:00:00Z"}])
+def test_with_another_plate_or_day_it_is_no_second_booking(other: dict[str, object]) -> None:
+    linked = Link(1, "w", "W-1", "1", "r1", shop=booking(), repairy=booking())
+    assert pair([], [online(9, **other)], [linked], MELBOURNE) == Pairing((), {})
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_pairs_are_one_to_one_in_any_order(seed: int) -> None:
     random = Random(seed)

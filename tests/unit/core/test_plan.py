@@ -223,7 +223,13 @@ def test_plate_contact_and_start_changed_at_once_is_another_booking() -> None:
     assert not out.record
 
 
-@pytest.mark.parametrize("kept", ["rego", "starts_at", "phone"])
+def test_plate_contact_and_name_changed_at_once_is_another_booking() -> None:
+    """At the same start too."""
+    out = another(rego=NEW["rego"], phone=NEW["phone"], email=NEW["email"], name="Customer Nine")
+    assert [stand.scope for stand in out.stands] == ["identity"]
+
+
+@pytest.mark.parametrize("kept", ["rego", "starts_at", "phone", "email"])
 def test_with_one_of_them_unchanged_it_is_the_same_booking(kept: str) -> None:
     """Both contacts must have changed."""
     out = another(**{name: text for name, text in NEW.items() if name != kept})
@@ -455,6 +461,8 @@ def test_a_skipped_difference_lasts_until_the_next_edit() -> None:
 def test_a_skipped_booking_is_left_alone() -> None:
     world = linked(booking(description="Brakes"), booking(), booking())
     world.link = replace(world.link, choice={"all": "skip"})
+    assert world.decide() == Outlook()
+    world.link = replace(world.link, choice={}, state="skipped")
     assert world.decide() == Outlook()
 
 

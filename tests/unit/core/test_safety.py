@@ -263,9 +263,9 @@ def test_no_step_on_the_way_is_visible_unless_it_is_the_goal() -> None:
     assert not world.decide().actions
     world.now = NOW + SETTLE
     out = world.decide()
-    assert [(action.fields["status"], sorted(action.visible)) for action in out.actions] == [
-        ("processing", []),
-        ("done", ["done"]),
+    assert [(action.fields["status"], sorted(action.visible), action.groups) for action in out.actions] == [
+        ("processing", [], ()),
+        ("done", ["done"], ("status",)),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -57,6 +58,25 @@ def test_two_readings_of_one_clock_differ_only_in_utc() -> None:
     assert first == second
     assert iso(first) != iso(second)
     assert parse(iso(second)) - parse(iso(first)) == timedelta(hours=1)
+
+
+def test_the_machines_own_zone_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = ZoneInfo("Australia/Melbourne")
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        moment, odd = local(datetime(2026, 4, 5, 2, 30), zone)  # noqa: DTZ001 (a shop's clock)
+        told = iso(moment), odd, stamp(moment), iso(parse("2026-03-11T09:00:00+11:00")), day_of("2026-03-10T13:00:00Z", zone)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert told == (
+        "2026-04-04T15:30:00Z",
+        "twice",
+        "2026-04-04T15:30:00.000000Z",
+        "2026-03-10T22:00:00Z",
+        date(2026, 3, 11),
+    )
 
 
 @pytest.mark.parametrize(
