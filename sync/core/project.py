@@ -110,10 +110,8 @@ def _moved_along(start: str | None, there: Fields | None) -> str | None:
     return iso(parse(old_end) + (parse(start) - parse(old_start)))
 
 
-def _grain(value: str | None, onto: Ability) -> str | None:
+def _grain(value: str, onto: Ability) -> str:
     """As finely as it is kept. A wall clock shows the second of two equal hours as the first."""
-    if value is None or is_day(value):
-        return value
     moment = parse(value)
     if onto.naive is not None:
         moment = local(moment.astimezone(onto.naive).replace(tzinfo=None), onto.naive)[0]
