@@ -70,7 +70,7 @@ def mariadb_url() -> Iterator[str]:
         opening.write_text(
             "CREATE DATABASE shop CHARACTER SET utf8mb4;\n"
             "CREATE USER test@'127.0.0.1' IDENTIFIED BY 'test';\n"
-            "GRANT ALL ON *.* TO test@'127.0.0.1';\n"
+            "GRANT ALL ON *.* TO test@'127.0.0.1' WITH GRANT OPTION;\n"
         )
 
         def command(port: int) -> list[Any]:

@@ -85,7 +85,10 @@ def _maria(connection: sa.Connection, profile: Profile, zone: ZoneInfo, clock: C
         return
     tables = identity(connection, profile)
     used = statement.words(" ".join([profile.booking.select, *(sql for _, sql in profile.statements())]))
-    own_times = not used.isdisjoint(_OWN_TIMES) or any(" timestamp" in line for line in tables.values())
+    stamps = {
+        column.partition(" ")[0].lower() for line in tables.values() for column in line.split(", ") if " timestamp" in column
+    }
+    own_times = not used.isdisjoint(_OWN_TIMES | stamps)
     if own_times and not _same_offset(connection, profile.zone("", zone), clock):
         yield "timezone: the server's NOW() and TIMESTAMP columns are in another zone: load its zone tables, or set timezones"
     kinds = connection.exec_driver_sql("SELECT table_name, engine FROM information_schema.tables WHERE table_schema = DATABASE()")

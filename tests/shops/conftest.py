@@ -11,13 +11,15 @@ import sqlalchemy as sa
 
 from tests.conftest import firebird_database
 from tests.shops.dms_mirror import DmsMirror
+from tests.shops.erp import Erp
 from tests.shops.event_garage import EventGarage
 from tests.shops.firebird_garage import FirebirdGarage
+from tests.shops.frappe import Frappe
 from tests.shops.program import Program
 from tests.shops.site import Site, at_work
 from tests.shops.small_shop import SmallShop
 
-PROGRAMS: tuple[type[Program], ...] = (DmsMirror, SmallShop, EventGarage, FirebirdGarage)
+PROGRAMS: tuple[type[Program], ...] = (DmsMirror, SmallShop, EventGarage, FirebirdGarage, Erp, Frappe)
 
 _numbers = itertools.count(1)
 
