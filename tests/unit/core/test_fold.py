@@ -74,6 +74,7 @@ FATES = [
     ("description", "Brakes", "Clutch", "Tyres", "newer"),
     ("starts_at", THERE, "2026-03-12T09:00:00+11:00", None, "took"),
     ("starts_at", THERE, BOOKING["starts_at"], BOOKING["starts_at"], "refused"),
+    ("ends_at", THERE, "2026-03-12T09:00:00+11:00", None, "took"),
     ("status", "done", "done", "pending", "took"),
     ("status", "done", "Done.", "pending", "newer"),
     ("job_notes", "a\nb\nc", "a\nc", "a", "took"),  # c was to be added
@@ -83,7 +84,7 @@ FATES = [
 
 @pytest.mark.parametrize(("name", "sent", "shown", "before", "fate"), FATES)
 def test_what_became_of_a_field(name: str, sent: str, shown: str, before: str | None, fate: str) -> None:
-    group = {"description": "service", "starts_at": "time", "job_notes": "notes"}.get(name, name)
+    group = {"description": "service", "starts_at": "time", "ends_at": "time", "job_notes": "notes"}.get(name, name)
     action = change({name: sent}, group, added="c" if name == "job_notes" else None)
     assert took(group, action, {name: before}, {name: shown}) == {fate: {name}}
     assert happened(action, {name: before}, {name: shown}) is (fate == "took")
@@ -123,6 +124,22 @@ def test_what_a_create_left_out_may_still_be_sent() -> None:
     link = replace(LINK, repairy=None, shop_base=None, repairy_base=None)
     changes, refused = fold(change({"description": "Brakes"}, kind="create"), booking(description=None), link=link)
     assert (refused, changes["refused"]) == ([], {})
+
+
+def test_a_refusal_that_another_value_forgot_is_forgotten() -> None:
+    """The shop's row was shown with a new text meanwhile."""
+    link = replace(LINK, refused={"repairy.service": "a", "repairy.time": "b"})
+    changes, _ = fold(change({"description": "Brakes"}), booking(description="Brakes"), link=link)
+    assert changes["refused"] == {"repairy.time": "b"}
+
+
+def test_of_a_newer_edit_the_base_keeps_what_was_not_sent_as_it_is_shown() -> None:
+    """A name in parts of which one was sent."""
+    parts = {name: text for name, text in BOOKING.items() if name != "name"}
+    link = replace(LINK, repairy={**parts, "first_name": "Customer", "last_name": "One"})
+    shown = {**parts, "first_name": "Somebody", "last_name": "Else"}
+    changes, _ = fold(change({"first_name": "Client"}, "name"), shown, link=link)
+    assert (changes["repairy_base"]["first_name"], changes["repairy_base"]["last_name"]) == ("Client", "Else")
 
 
 # -- what else it remembers
@@ -167,6 +184,12 @@ def test_each_group_of_a_refused_bundle_is_recognised_alone() -> None:
     ]
     assert memories(both) == {key: text for one in alone for key, text in memories(one).items()}
     assert set(memories(both)) == {"shop.service", "shop.name", "shop.status"}
+
+
+def test_a_refused_name_is_recognised_in_the_parts_it_went_in() -> None:
+    parts = {"first_name": "Client", "last_name": "Two"}
+    both = change({**parts, "description": "Brakes"}, "name", "service")
+    assert memories(both)["repairy.name"] == change(parts, "name").signature
 
 
 def test_a_refused_create_is_recognised_whole() -> None:

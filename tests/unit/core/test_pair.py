@@ -97,6 +97,29 @@ def test_with_another_plate_or_day_it_is_no_second_booking(other: dict[str, obje
     assert pair([], [online(9, **other)], [linked], MELBOURNE) == Pairing((), {})
 
 
+def test_without_a_day_nothing_is_near() -> None:
+    found = pair([row(1, starts_at=None)], [online(9, starts_at=None)], [], MELBOURNE)
+    assert found == Pairing((), {})
+
+
+def test_without_a_plate_nothing_is_a_second_booking() -> None:
+    linked = Link(1, "w", "W-1", "1", "r1", shop=booking(rego=None), repairy=booking())
+    assert pair([], [online(9, rego=None)], [linked], MELBOURNE) == Pairing((), {})
+
+
+@pytest.mark.parametrize(("code", "name"), [("QX7", "QX7"), (None, "r9")])
+def test_a_doubt_names_the_other_sides_booking(code: str | None, name: str) -> None:
+    found = pair([row(1)], [online(9, repairy_code=code, **NOBODY)], [], MELBOURNE)
+    assert f"Repairy's booking {name}:" in found.doubts[1]
+    assert "the shop's booking 1:" in found.doubts[9]
+
+
+@pytest.mark.parametrize(("reference", "name"), [("W-1", "W-1"), (None, "1")])
+def test_a_second_booking_names_the_first(reference: str | None, name: str) -> None:
+    linked = Link(1, "w", reference, "1", "r1", shop=booking(), repairy=booking())
+    assert f"? {name} has" in pair([], [online(9)], [linked], MELBOURNE).doubts[9]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_pairs_are_one_to_one_in_any_order(seed: int) -> None:
     random = Random(seed)
