@@ -44,7 +44,7 @@ COLUMNS: dict[str, tuple[list[object], Sort]] = {
     "plates": (["AAA001", "AAA 002", "1AA-1AA"], Sort("plate")),
     "German plates": (["A-AA 1234", "AA-A 123"], Sort("plate")),
     "VINs": (["AAAAAAAAAAAAAAA01", "AAAAAAAAAAAAAAA02"], Sort("vin")),
-    "VINs in CHAR(17)": (["AAAAAAAAAAAAAAA01", " " * 17], Sort("vin")),
+    "VINs in CHAR(17)": (["AAAAAAAAAAAAAAA01", "                 "], Sort("vin")),
     "statuses": (["Booked", "Booked", "Done", "Booked"], Sort("word")),
     "names": (["Customer One", "Customer Two", "Customer Three", "Customer Four"], Sort("text")),
     "models": (["Corolla", "CX-5", "i30", "Ranger"] * 5, Sort("word")),
