@@ -22,14 +22,14 @@ from sync.shop.store import ShopStore
 from tests.shops.program import ZONE, Planned, Program, name, phone, plate
 from tests.shops.site import utc
 
-# Of each layout: the bookings' table, and what its status is read from.
-RIGHT: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "dms-mirror": ("appointments", ("progress_status",)),
-    "small-shop": ("Appointment", ("Completed",)),
-    "event-garage": ("MaintenanceJob", ("ActualStartTime", "ActualEndTime")),
-    "erp": ("in_interventi", ("codice",)),
-    "frappe": ("tabService Appointment", ("status",)),
-    "firebird-garage": ("jobs", ("stat",)),
+# Of each layout: the bookings' table, what its status is read from, and its start.
+RIGHT: Mapping[str, tuple[str, tuple[str, ...], str]] = {
+    "dms-mirror": ("appointments", ("progress_status",), "bring_timestamp"),
+    "small-shop": ("Appointment", ("Completed",), "date"),
+    "event-garage": ("MaintenanceJob", ("ActualStartTime", "ActualEndTime"), "starttime"),
+    "erp": ("in_interventi", ("codice",), "first_start"),
+    "frappe": ("tabService Appointment", ("status",), "scheduled_start"),
+    "firebird-garage": ("jobs", ("stat",), "dropoff"),
 }
 
 
@@ -47,9 +47,10 @@ def test_init_sees_a_shop_as_its_owner_does(program: Program, tmp_path: Path, mo
     went = [one for one in program.populate(300, 1) if _is_ordinary(one)]
     url = program.shop_url if "read_only_url" in program.absent else program.read_only_url()
     found = told("init", url, "--yes", "--name", "Northside", "--timezone", str(ZONE), "--out", str(tmp_path / "made"))
-    table, columns = RIGHT[program.name]
+    table, columns, start = RIGHT[program.name]
     assert found["table"].lower() == table.lower()
     assert all(column.lower() in found["columns"]["status"].lower() for column in columns)
+    assert found["columns"]["starts_at"].rpartition(".")[2].strip('"').lower() == start
     shown = _by_plate(program, tmp_path / "made" / "our-shop.toml")
     for one in went:
         expected = {"starts_at": utc(one.start).replace(".000Z", "Z"), "name": " ".join(name(one.customer))}
