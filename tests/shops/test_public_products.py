@@ -1,4 +1,4 @@
-"""Profiles of products whose schema is public, each on tables made equivalent to it: a booking's life, and what staff do beside it."""
+"""Profiles of products whose schema is public, on tables made equivalent to it: a booking's life, and what staff do beside it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,24 @@ BOOKING: dict[str, str | None] = {
 OPENAUTO = (
     """CREATE TABLE customers (customer_id INT AUTO_INCREMENT PRIMARY KEY, first_name VARCHAR(30) NOT NULL, last_name VARCHAR(30),
          phone VARCHAR(15), alt_phone VARCHAR(15), email VARCHAR(100), archived TINYINT(1) DEFAULT 0)""",
-    """CREATE TABLE vehicles (id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, customer_id INT, vin VARCHAR(17) UNIQUE, plate VARCHAR(16),
-         year VARCHAR(30), make VARCHAR(30), model VARCHAR(30))""",
+    """CREATE TABLE vehicles (id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, customer_id INT, vin VARCHAR(17) UNIQUE,
+         plate VARCHAR(16), year VARCHAR(30), make VARCHAR(30), model VARCHAR(30))""",
     """CREATE TABLE appointments (id INT AUTO_INCREMENT PRIMARY KEY, customer_id INT NOT NULL, vehicle_id INT UNSIGNED,
          vin VARCHAR(30), appointment_date DATE NOT NULL, appointment_time TIME NOT NULL, notes TEXT,
          status ENUM('scheduled', 'completed', 'missed', 'cancelled', 'rescheduled') DEFAULT 'scheduled',
          dropoff_type ENUM('drop', 'wait') DEFAULT 'drop', updated_at TIMESTAMP NULL ON UPDATE CURRENT_TIMESTAMP)""",
     """CREATE TABLE repair_orders (id INT AUTO_INCREMENT PRIMARY KEY, appointment_id INT, locked_by VARCHAR(255),
          status ENUM('open', 'approved', 'working', 'checkout', 'archived') NOT NULL DEFAULT 'open')""",
+)
+GARAGE_VISION = (
+    """CREATE TABLE clients (id INT AUTO_INCREMENT PRIMARY KEY, first_name VARCHAR(255) NOT NULL, last_name VARCHAR(255),
+         mobile VARCHAR(50), landline VARCHAR(50), client_type ENUM('fleet', 'local') DEFAULT 'fleet')""",
+    """CREATE TABLE vehicles (id INT AUTO_INCREMENT PRIMARY KEY, licence_plate VARCHAR(20) UNIQUE NOT NULL, make VARCHAR(100),
+         model VARCHAR(100), year INT, vin VARCHAR(50), client_id INT REFERENCES clients (id))""",
+    """CREATE TABLE jobs (id INT AUTO_INCREMENT PRIMARY KEY, job_number VARCHAR(50) UNIQUE NOT NULL, title VARCHAR(255) NOT NULL,
+         description TEXT, status VARCHAR(100) DEFAULT 'pending', client_id INT REFERENCES clients (id),
+         vehicle_id INT REFERENCES vehicles (id), start_date DATE,
+         updated_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)""",
 )
 
 
@@ -104,8 +114,55 @@ def test_openauto_work_is_begun_at_the_desk_alone(openauto: Product) -> None:
 def test_openauto_a_staff_note_and_a_booking_of_theirs_are_linked_in_the_notes(openauto: Product) -> None:
     openauto.run(
         "INSERT INTO customers (first_name, phone) VALUES ('One', '0400 000 001')",
-        "INSERT INTO appointments (customer_id, appointment_date, appointment_time, notes) VALUES (1, '2026-03-06', '9:00', 'Squeak')",
+        "INSERT INTO appointments (customer_id, appointment_date, appointment_time, notes)"
+        " VALUES (1, '2026-03-06', '9:00', 'Squeak')",
     )
     (key,) = openauto.shop.keys(MARCH)
     linked = openauto.shop.link(key, NAMES)
     assert (linked.ref, linked.fields["job_notes"], linked.fields["phone"]) == ("C1", "Squeak", "0400 000 001")
+
+
+@pytest.fixture
+def vision(mariadb_url: str) -> Iterator[Product]:
+    made = Product(mariadb_url, "garage-vision", GARAGE_VISION)
+    yield made
+    made.shop.close()
+
+
+def test_garage_vision_keeps_the_day_and_its_own_numbers(vision: Product) -> None:
+    vision.run("INSERT INTO jobs (job_number, title) VALUES ('JOB-00041', 'Theirs')")
+    made = vision.shop.create({**BOOKING, "description": "Logbook service"}, NAMES)
+    assert (made.fields["starts_at"], made.fields["description"], made.ref) == ("2026-03-06", "Logbook service", "C1")
+    assert vision.one(f"SELECT job_number, status, CAST(start_date AS CHAR) FROM jobs WHERE id = {made.key}") == (
+        "JOB-00042", "unassigned", "2026-03-06",
+    )  # fmt: skip
+    assert vision.shop.remembered(NAMES) == made
+    assert vision.shop.ability.grain == "day"
+    assert vision.shop.verify() == []
+
+
+def test_garage_vision_a_booking_is_moved_begun_and_done_and_never_cancelled(vision: Product) -> None:
+    shop = vision.shop
+    made = shop.create(BOOKING, NAMES)
+    moved = shop.change(made.key, made.fields, {"starts_at": "2026-03-08T23:00:00Z"}, NAMES)
+    assert moved.fields["starts_at"] == "2026-03-09"
+    for status in ("processing", "done"):
+        assert shop.change(made.key, {}, {"status": status}, NAMES).fields["status"] == status
+    with pytest.raises(Unsupported):
+        shop.change(made.key, {}, {"status": "cancelled"}, NAMES)
+
+
+def test_garage_vision_a_word_that_staff_added_is_named(vision: Product) -> None:
+    key = vision.shop.create(BOOKING, NAMES).key
+    vision.run("UPDATE jobs SET status = 'On the road test'")
+    assert vision.shop.read({key})[key].fields["status"] == "?On the road test"
+    assert vision.shop.verify() == ['status.read: "On the road test" stands in 1 rows and is not listed']
+
+
+def test_garage_vision_a_plate_that_changed_hands_stays_one_vehicle(vision: Product) -> None:
+    vision.run(
+        "INSERT INTO clients (first_name, mobile) VALUES ('Two', '0400 000 002')",
+        "INSERT INTO vehicles (licence_plate, client_id) VALUES ('AAA 001', 1)",
+    )
+    made = vision.shop.create(BOOKING, NAMES)
+    assert (made.fields["rego"], made.fields["phone"]) == ("AAA 001", "0400000001")
