@@ -47,6 +47,11 @@ class Site(Installation):
         (found,) = [one for one in self.bookings() if spelled(one["car"]["rego"]) == plate(number)]
         return found
 
+    def begin(self) -> None:
+        """What stands in the shop to come is pushed: the two sides are in step from here on."""
+        said = workshop(self.run("backfill", "--nothing-at-repairy"))
+        assert said["held"] == []
+
     def tonight(self) -> None:
         """The next pass is the night's, which looks at everything."""
         with contextlib.closing(StateStore(f"sqlite:///{self.folder / 'state.db'}", SystemClock())) as state:

@@ -46,9 +46,8 @@ def has(program: Program, drill: str) -> bool:
 @pytest.fixture
 def busy(site: Site) -> Site:
     """A dozen bookings to come, in step on both sides."""
-    site.sync()
     site.program.populate(24, 5)
-    site.sync()
+    site.begin()
     assert len(site.bookings()) > 6
     return site
 
@@ -167,11 +166,10 @@ def test_the_shops_program_is_never_kept_waiting(busy: Site) -> None:
 def test_both_days_on_which_clocks_change_keep_the_time_on_the_wall(site: Site) -> None:
     """Sydney's: the hour that happens twice is the earlier, the one that does not exist is an hour later."""
     site.configure(safety=WIDE)
-    site.sync()
     days = list(islice(clock_changes(datetime.now(ZONE)), 2))
     walls = [day.replace(hour=hour, minute=30) + timedelta(days=later) for day in days for later, hour in HOURS]
     keys = {number: site.program.book(number, wall) for number, wall in enumerate(walls, 910)}
-    site.sync()
+    site.begin()
     assert {number: site.at_repairy(number)["bookingTime"] for number in keys} == {
         number: utc(wall) for number, wall in enumerate(walls, 910)
     }
@@ -230,9 +228,8 @@ def test_a_user_that_may_only_read_is_noted_and_is_no_failure(program: Program, 
         return
     with at_work(program, tmp_path) as site:
         site.configure(shop_url=program.read_only_url())
-        site.sync()
         key = program.book(901, soon(3))
-        site.sync()
+        site.begin()
         booking = site.at_repairy(901)
         before = program.row(key)
         site.edit(str(booking["id"]), bookingTime=utc(soon(5)))

@@ -41,7 +41,7 @@ STAFF: tuple[tuple[str, Callable[[Program, str], None], str, str], ...] = (
 def test_what_staff_do_reaches_repairy(site: Site) -> None:
     site.sync()
     key = site.program.book(901, soon(3))
-    quiet(site)
+    site.sync()
     booked = site.at_repairy(901)
     assert (booked["bookingTime"], booked["status"], booked["customer"]["phone"]) == (utc(soon(3)), "pending", "0400000901")
     for act, do, name, shown in STAFF:
@@ -55,14 +55,13 @@ def test_what_staff_do_reaches_repairy(site: Site) -> None:
 
 def test_a_booking_that_staff_cancel_is_cancelled_at_repairy(site: Site) -> None:
     """Where the shop's program has such a thing; a deleted row says nothing (`test_drills`)."""
-    site.sync()
     key = site.program.book(901, soon(3))
-    site.sync()
     if "cancel" in site.program.absent:
         with pytest.raises(NotThere):
             site.program.cancel(key)
         assert site.program.absent["cancel"].endswith("a missing row is no cancellation")
         return
+    site.begin()
     site.program.cancel(key)
     quiet(site)
     assert site.at_repairy(901)["status"] == "cancelled"
@@ -138,14 +137,9 @@ def quiet(site: Site) -> dict[str, Any]:
 
 def in_both(site: Site, number: int) -> tuple[str, str]:
     """A booking that stands on both sides, and another beside it: Repairy's id and the shop's key."""
+    key = site.program.book(number, soon(3))
     site.program.book(number + 50, soon(6))
-    site.sync()
-    if "create" in site.program.can:
-        site.tell(site.online(number, soon(3)))
-    else:
-        site.program.book(number, soon(3))
-    site.sync()
-    (key,) = site.program.keys_of(plate(number))
+    site.begin()
     return str(site.at_repairy(number)["id"]), key
 
 
