@@ -123,9 +123,11 @@ def _address(shop_url: str, ask: Questions) -> tuple[sa.URL, str]:
         url = sa.make_url(shop_url)
     except (sa.exc.ArgumentError, ValueError):
         raise typer.BadParameter("SHOP_URL is no database address; write it like mariadb+pymysql://user@host/database") from None
+    if url.get_backend_name() == "sqlite":
+        return url, ""
     given = url.password or os.environ.get(secrets.variable("shop_password"), "")
     url = url._replace(password=None)
-    if url.get_backend_name() != "sqlite" and not given:
+    if not given:
         given = ask.text(f"Password of {url.username or 'the user'} {_LATER.replace('later', 'none')}", "", hidden=True)
     return url, str(given)
 

@@ -152,6 +152,18 @@ def test_the_configuration_observes_and_names_the_shop(shop: Path, tmp_path: Pat
     assert made.secrets.web_token is not None
 
 
+def test_it_says_which_tables_are_read_and_written(shop: Path, tmp_path: Path) -> None:
+    init(shop, tmp_path / "made")
+    written = (tmp_path / "made" / "our-shop.toml").read_text()
+    assert "# It reads bookings, statuses, vehicles, customers; it would write bookings, customers, vehicles.\n" in written
+
+
+def test_a_password_that_a_file_has_no_use_for(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another workshop's shop_password may stand in the environment."""
+    monkeypatch.setenv("REPAIRY_SYNC_SHOP_PASSWORD", "made-up")
+    assert init(shop, tmp_path / "made")["table"] == "bookings"
+
+
 def test_two_installations_have_prefixes_of_their_own(shop: Path, tmp_path: Path) -> None:
     for folder in ("one", "two"):
         init(shop, tmp_path / folder, "--name", "Northside")

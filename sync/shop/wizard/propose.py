@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +71,11 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
     made = writes.propose(draft, any(not word.stored for word in found), "pending" in chosen)
     if not made.statements and not made.create:
         chosen = {}
+    written = _tables_in("UPDATE|INTO", *_sqls(made)) or "nothing"
     return "\n".join(
         [
             f"# Proposed by `repairy-sync init` from the database itself. {draft.booking.table.id}: {draft.status.why}.",
+            f"# It reads {_tables_in('FROM|JOIN', select(draft))}; it would write {written}.",
             *(f"# {fact}" for fact in facts),
             *(f"# UNSURE: {line}" for line in draft.unsure),
             "",
@@ -157,6 +160,16 @@ def _writes(made: writes.Writes) -> list[str]:
         lines += ["", "[[write.create]]", f'set = "{step.set}"', *(["find = [", *finds, "]"] if finds else [])]
         lines += [f"insert = {_sql(step.insert)}"]
     return [*lines, ""]
+
+
+def _sqls(made: writes.Writes) -> list[str]:
+    return [*made.statements.values(), *(step.insert for step in made.create)]
+
+
+def _tables_in(after: str, *sqls: str) -> str:
+    """The tables that stand behind these words, each once."""
+    found = re.findall(rf"\b(?:{after}) ((?:\w+|`[^`]+`|\"[^\"]+\"|\[[^\]]+\])(?:\.(?:\w+|\"[^\"]+\"))?)", " ".join(sqls))
+    return ", ".join(dict.fromkeys(found))
 
 
 def _derived(draft: Draft) -> bool:
