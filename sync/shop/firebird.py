@@ -17,7 +17,8 @@ _TOLERANT = "repairy_sync_tolerant_"
 _LOST_CHARACTER = "\0"
 _BUSY = frozenset({"40001"})
 _IN_USE = 335544453  # the table itself, by somebody who alters it
-_GONE = frozenset({335544528, 335544741, 335544856})  # the database is shut down, the connection was cut
+# The database is shut down, the connection was cut, the password is wrong (its SQLSTATE is also that of a right which lacks).
+_GONE = frozenset({335544528, 335544741, 335544856, 335544472})
 _EMPTY_LINES = ("Dynamic SQL Error", "SQL error code", "Problematic key value")
 
 
@@ -53,7 +54,7 @@ def kind_of(error: Any) -> Literal["busy", "lost", "refused"]:
     state, codes = getattr(error, "sqlstate", None) or "", set(getattr(error, "gds_codes", None) or ())
     if state in _BUSY or _IN_USE in codes:
         return "busy"
-    lost = state[:2] in ("08", "28") or not codes.isdisjoint(_GONE) or type(error).__name__ == "InterfaceError"
+    lost = state[:2] == "08" or not codes.isdisjoint(_GONE) or type(error).__name__ == "InterfaceError"
     return "lost" if lost else "refused"
 
 

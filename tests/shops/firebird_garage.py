@@ -118,7 +118,7 @@ class FirebirdGarage(Program):
         self.run("DELETE FROM JOBS WHERE DROPOFF < :before", before=before)
 
     def lock(self, key: str) -> AbstractContextManager[None]:
-        return self.held_open("UPDATE JOBS SET USEDBY = 'DESK1' WHERE BRANCH = :branch AND JOBNR = :number", **_parts(key))
+        return self.held_open("UPDATE JOBS SET KIND = KIND WHERE BRANCH = :branch AND JOBNR = :number", **_parts(key))
 
     def unmapped_status(self, key: str) -> str:
         self._edit(key, "STAT = 'Z'")

@@ -252,6 +252,15 @@ def test_a_connection_cut_before_a_change_is_stored_means_that_it_was_not(garage
     assert shop.change(key, {}, {"status": "processing"}, NAMES).fields["status"] == "processing"
 
 
+def test_a_right_that_lacks_is_a_refusal_and_no_lost_server(garage: FirebirdGarage, shop: ShopStore) -> None:
+    key = garage.book(1, MONDAY)
+    reader = store(garage.read_only_url())
+    assert reader.keys(MARCH) == {key}
+    with pytest.raises(Rejected, match="no permission"):
+        reader.change(key, {}, {"status": "processing"}, NAMES)
+    reader.close()
+
+
 def test_a_server_that_is_gone_is_unreachable_and_nothing_was_sent() -> None:
     with firebird_server() as url:
         garage = FirebirdGarage()
