@@ -59,7 +59,7 @@ def other(side: Side) -> Side:
     return "repairy" if side == "shop" else "shop"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """One booking as one side showed it in a good read, `fields` in that side's own spelling."""
 

@@ -6,8 +6,8 @@ they are a day wider than asked for, and what is exact is decided on the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -90,14 +90,21 @@ class Select:
         return next((sortable for sortable in _SORTABLE if form.startswith(sortable)), None)
 
 
-def rows(connection: sa.Connection, query: sa.Executable) -> Iterator[Row]:
-    """Rows by lower-case column name, a batch at a time. On SQLite all at once: reading keeps the file locked."""
-    if connection.dialect.name != "sqlite":
-        query = query.execution_options(yield_per=_BATCH)
-    result = connection.execute(query)
+def tables(connection: sa.Connection, query: sa.Executable) -> Iterator[tuple[list[str], Sequence[sa.Row[Any]]]]:
+    """Lower-case column names with a batch of rows. On SQLite all are fetched at once: reading keeps the file locked."""
+    lite = connection.dialect.name == "sqlite"
+    result = connection.execute(query if lite else query.execution_options(yield_per=_BATCH))
     names = [name.lower() for name in result.keys()]  # noqa: SIM118 (a result is no dict)
-    for row in result.all() if connection.dialect.name == "sqlite" else result:
-        yield dict(zip(names, row, strict=True))
+    every = result.all() if lite else ()
+    for part in (every[at : at + _BATCH] for at in range(0, len(every), _BATCH)) if lite else result.partitions():
+        yield names, part
+
+
+def rows(connection: sa.Connection, query: sa.Executable) -> Iterator[Row]:
+    """Rows by lower-case column name."""
+    for names, part in tables(connection, query):
+        for row in part:
+            yield dict(zip(names, row, strict=True))
 
 
 def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -105,14 +112,17 @@ def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[at : at + _BATCH] for at in range(0, len(keys), _BATCH))
 
 
-def inside(start: str | None, window: Window, zone: ZoneInfo) -> bool:
+def inside(window: Window, zone: ZoneInfo) -> Callable[[str | None], bool]:
     """Whether a start lies in the window; a plain day does where any of it does."""
-    if start is None:
-        return False
-    if times.is_day(start):
+    since, until = times.iso(window.since), times.iso(window.until)  # whole seconds in UTC: as text they sort by time
+
+    def lies(start: str | None) -> bool:
+        if start is None or not times.is_day(start):
+            return start is not None and since <= start < until
         day = date.fromisoformat(start)
         return times.start_of(day + _DAY, zone) > window.since and times.start_of(day, zone) < window.until
-    return window.since <= times.parse(start).astimezone(UTC) < window.until
+
+    return lies
 
 
 def _texts(dialect: Dialect) -> sa.types.TypeEngine[Any]:

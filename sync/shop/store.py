@@ -7,8 +7,9 @@ the plan was made from, write, re-read, commit. No statement is made up here, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from sync.shop import ability, connect, create, statement, survey
 from sync.shop.binding import Binder, laid_over, over_limit
 from sync.shop.profile import Profile
 from sync.shop.rules import PURPOSE, spelled
-from sync.shop.select import Query, Select, batches, inside, rows
+from sync.shop.select import Query, Select, batches, inside, rows, tables
 from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, unreadable, whole_name
 
 
@@ -49,6 +50,7 @@ class ShopStore:
         self._select = Select(profile, self._engine.dialect, workshop_zone)
         self._reader = Reader(profile, workshop_zone)
         self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
+        self._last: dict[sa.Row[Any], Sighting] = {}
         self._key_type: type | None = None  # as keys were read; learnt from the first row seen
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ class ShopStore:
     def candidates(self, fields: Fields) -> list[Sighting]:
         """Rows that agree with these in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
         with connect.reading(self._engine) as connection:
-            seen = (self._reader.sighting(row) for row in self._rows(connection, self._select.all))
+            seen = self._sightings(connection, self._select.all)
             return [sighting for sighting in seen if self._agreement(sighting.fields, fields) >= 2]
 
     def keys(self, window: Window) -> set[str]:
@@ -241,17 +243,18 @@ class ShopStore:
         found: list[Sighting] = []
         odd: list[str] = []
         with connect.reading(self._engine) as connection:
-            for row in self._rows(connection, query):
-                sighting = self._reader.sighting(row)
-                if unreadable(sighting.marks):
+            for sighting in self._sightings(connection, query):
+                if sighting.marks and unreadable(sighting.marks):
                     odd.append(sighting.key)
                 else:
                     found.append(sighting)
         times_shown = Counter(sighting.key for sighting in found)
         odd += [key for key, shown in times_shown.items() if shown > 1]  # a JOIN that repeats rows: which one is true?
         stamps = [sighting.changed_at for sighting in found if sighting.changed_at]
-        kept = [s for s in found if window is None or inside(s.fields["starts_at"], window, self._zone)]
-        kept = [s for s in kept if times_shown[s.key] == 1]
+        if window is not None:
+            lies = inside(window, self._zone)
+            found = [sighting for sighting in found if lies(sighting.fields["starts_at"])]
+        kept = [sighting for sighting in found if times_shown[sighting.key] == 1]
         return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=odd)
 
     def _cursor(self, cursor: str | None, stamps: list[str]) -> str | None:
@@ -261,6 +264,21 @@ class ShopStore:
         if latest is None:
             return None
         return min(latest, now.astimezone(self._zone).date().isoformat() if times.is_day(latest) else times.iso(now))
+
+    def _sightings(self, connection: sa.Connection, query: Query) -> Iterator[Sighting]:
+        """Every row of the query. One that is as it was in the reading before is not worked out again."""
+        before, now = self._last, dict[sa.Row[Any], Sighting]()
+        for names, part in tables(connection, query):
+            if self._key_type is None and part:
+                self._key_type = type(part[0][names.index("key")])
+            try:
+                fresh = [row for row in part if row not in before]
+                seen = dict(zip(fresh, self._reader.sightings(names, fresh), strict=True))
+                now.update((row, before.get(row) or seen[row]) for row in part)
+                yield from [now[row] for row in part]
+            except TypeError:  # a value that cannot be looked up, such as a bytearray
+                yield from self._reader.sightings(names, part)
+        self._last = now
 
     def _rows(self, connection: sa.Connection, query: Query) -> Iterable[Row]:
         for row in rows(connection, query):

@@ -7,21 +7,28 @@ Bytes that did not decode arrive as lone surrogates (`surrogateescape`), from th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sync.core import times
 from sync.core.booking import FIELDS, UNMAPPED, Sighting
 from sync.shop.profile import Profile
 
+A = TypeVar("A")
 Row = Mapping[str, object]
+Told = tuple[str | None, str]  # a time as booking text, and its mark
+Marks = defaultdict[int, list[str]]  # row of a batch -> what a reader should know of it
 
 _BROKEN = re.compile("[\ud800-\udfff]")
 _PADDING = " \t\r\n\0"
+_ZERO = "0000-00-00"
 _NO = frozenset({"", "0", "false", "f", "no", "n"})
+_END_OF_HOUR = timedelta(minutes=59, seconds=59)
 _TRANSLATED = ("status", "starts_at", "ends_at")
 UNDECODABLE = "undecodable"
 UNREADABLE = "unreadable"
@@ -55,7 +62,7 @@ def key_value(key: str, kind: type) -> object:
 
 def zero(raw: object) -> bool:
     """Whether a time column says "none": null, empty, or MySQL's zero date."""
-    return raw is None or (isinstance(raw, (str, bytes)) and (not text(raw) or (text(raw) or "").startswith("0000-00-00")))
+    return raw is None or (isinstance(raw, (str, bytes)) and (text(raw) or _ZERO).startswith(_ZERO))
 
 
 def unreadable(marks: Iterable[str]) -> bool:
@@ -79,46 +86,79 @@ class Reader:
         self._columns = profile.columns
         self._zones = {column: profile.zone(column, zone) for column in ("starts_at", "ends_at", "date", "changed_at")}
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
+        self._moments = {column: _remembering(partial(self._read_moment, column)) for column in self._zones}
+        self._joined = _remembering(self._read_joined)
+        self._statuses = _remembering(self.status)
+        self._locks = _remembering(_says_yes)
 
     def sighting(self, row: Row) -> Sighting:
         """One row. A time in it that cannot be understood is None and marked, and the row counts as locked."""
-        marks: list[str] = []
-        start = self._tried("starts_at", lambda: self._start(row, marks), marks)
-        fields: dict[str, str | None] = {"status": self.status(row["status"]), "starts_at": start}
+        return next(self.sightings(list(row), [tuple(row.values())]))
+
+    def sightings(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[Sighting]:
+        """Rows of a query with these columns, each as `sighting`. By columns: a hundred thousand rows are read so."""
+        given = dict(zip(columns, zip(*rows, strict=True), strict=False))  # no rows, no columns
+        absent = (None,) * len(rows)
+        marks = defaultdict[int, list[str]](list)
+        fields = self._fields(given, marks) if rows else {}
+        changed = self._times("changed_at", given.get("changed_at", absent), marks, odd=False)
+        refs = _texts(given.get("repairy_ref", absent), "repairy_ref", marks)
+        locks = self._locks(given.get("locked", absent))
+        keys = [str(raw) if raw.__class__ is int else key_text(raw) for raw in given.get("key", ())]
+        names = tuple(fields)
+        shown = zip(*fields.values(), strict=True)
+        for at, (key, values, stamp, ref, locked) in enumerate(zip(keys, shown, changed, refs, locks, strict=True)):
+            seen = dict(zip(names, values, strict=True))
+            if at in marks:
+                yield Sighting(key, seen, stamp, ref, locked=locked or unreadable(marks[at]), marks=tuple(marks[at]))
+            else:
+                yield Sighting(key, seen, stamp, ref, locked=locked)
+
+    def _fields(self, given: Mapping[str, Sequence[object]], marks: Marks) -> dict[str, Sequence[str | None]]:
+        starts = self._starts(given, marks)
+        fields: dict[str, Sequence[str | None]] = {"status": self._statuses(given["status"]), "starts_at": starts}
         if "ends_at" in self._columns:
-            fields["ends_at"] = self._tried("ends_at", lambda: self._moment(row["ends_at"], "ends_at", marks), marks)
+            fields["ends_at"] = self._times("ends_at", given["ends_at"], marks)
         elif "minutes" in self._columns:
-            fields["ends_at"] = self._tried("ends_at", lambda: _after(start, text(row["minutes"])), marks)
-        for name in self._texts:
-            fields[name] = _mended(text(row[name]), name, marks)
-        changed = self._tried("changed_at", lambda: self._moment(row.get("changed_at"), "changed_at", []), marks)
-        locked = (text(row.get("locked")) or "").casefold() not in _NO or unreadable(marks)
-        ref = _mended(text(row.get("repairy_ref")), "repairy_ref", marks)
-        return Sighting(key_text(row["key"]), fields, changed, ref, locked=locked, marks=tuple(marks))
+            fields["ends_at"] = _told(list(map(_after, starts, given["minutes"])), "ends_at", marks)
+        return fields | {name: _texts(given[name], name, marks) for name in self._texts}
+
+    def _starts(self, given: Mapping[str, Sequence[object]], marks: Marks) -> list[str | None]:
+        if "date" not in self._columns:
+            return self._times("starts_at", given["starts_at"], marks)
+        clocks = given.get("time") or (None,) * len(given["date"])
+        return _told(self._joined(given["date"], clocks), "starts_at", marks)
+
+    def _times(self, column: str, values: Sequence[object], marks: Marks, *, odd: bool = True) -> list[str | None]:
+        return _told(self._moments[column](values), column, marks, odd=odd)
 
     def status(self, raw: object) -> str:
         """Our word for a stored one, or `?` and the stored one."""
         stored = text(raw) or ""
         return self._words.get(stored.casefold()) or UNMAPPED + _BROKEN.sub("\ufffd", stored)
 
-    @staticmethod
-    def _tried(name: str, reading: Callable[[], str | None], marks: list[str]) -> str | None:
+    def _read_joined(self, raw_day: object, raw_clock: object) -> Told:
+        """A day with its time, or alone."""
         try:
-            return reading()
+            if zero(raw_day):
+                return None, ""
+            day, clock = self._day(raw_day), self._clock(raw_clock)
+            return (day.isoformat(), "") if clock is None else self._utc(datetime.combine(day, clock), "date")
         except (ValueError, OverflowError):
-            marks.append(f"{name}:{UNREADABLE}")
-            return None
+            return None, UNREADABLE
 
-    def _start(self, row: Row, marks: list[str]) -> str | None:
-        if "date" not in self._columns:
-            return self._moment(row["starts_at"], "starts_at", marks)
-        if zero(row["date"]):
-            return None
-        day = self._day(row["date"])
-        clock = self._clock(row.get("time"))
-        if clock is None:
-            return day.isoformat()
-        return self._utc(datetime.combine(day, clock), "date", "starts_at", marks)
+    def _read_moment(self, column: str, raw: object) -> Told:
+        """A time column: UTC text, or a plain day where the column has no time of day."""
+        try:
+            if raw is None or isinstance(raw, (str, bytes)):
+                if (stored := text(raw) or _ZERO).startswith(_ZERO):
+                    return None, ""
+                raw = self._parsed(stored, self._formats.get(column))
+            if isinstance(raw, datetime):
+                return self._utc(raw, column)
+            return (raw.isoformat(), "") if isinstance(raw, date) else (None, UNREADABLE)
+        except (ValueError, OverflowError):
+            return None, UNREADABLE
 
     def _day(self, raw: object) -> date:
         if isinstance(raw, datetime):
@@ -144,18 +184,6 @@ class Reader:
             return datetime.strptime(stored, form).time()  # noqa: DTZ007
         return time.fromisoformat(stored if stored.find(":") != 1 else "0" + stored)
 
-    def _moment(self, raw: object, column: str, marks: list[str]) -> str | None:
-        """A time column: UTC text, or a plain day where the column has no time of day."""
-        if zero(raw):
-            return None
-        if isinstance(raw, (str, bytes)):
-            raw = self._parsed(text(raw) or "", self._formats.get(column))
-        if isinstance(raw, datetime):
-            return self._utc(raw, column, column, marks)
-        if isinstance(raw, date):
-            return raw.isoformat()
-        raise ValueError(f"{column} is no time")
-
     @staticmethod
     def _parsed(stored: str, form: str | None) -> datetime | date:
         if form:
@@ -163,13 +191,8 @@ class Reader:
             return moment if timed(form) else moment.date()
         return date.fromisoformat(stored) if len(stored) == 10 else datetime.fromisoformat(stored)
 
-    def _utc(self, moment: datetime, column: str, field: str, marks: list[str]) -> str:
-        if moment.tzinfo is not None:
-            return times.iso(moment)
-        utc, odd = _instant(moment, self._zones[column])
-        if odd:
-            marks.append(f"{field}:{odd}")
-        return utc
+    def _utc(self, moment: datetime, column: str) -> Told:
+        return (times.iso(moment), "") if moment.tzinfo is not None else _instant(moment, self._zones[column])
 
 
 def timed(form: str) -> bool:
@@ -177,10 +200,35 @@ def timed(form: str) -> bool:
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
 
 
-@lru_cache(maxsize=1 << 16)  # the same times come again with every read
-def _instant(naive: datetime, zone: ZoneInfo) -> tuple[str, str]:
+def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
+    """Values of columns read one by one; the same come again with every row and every read."""
+    remembered = lru_cache(maxsize=1 << 16, typed=True)(reading)
+
+    def each(*columns: Sequence[object]) -> list[A]:
+        try:
+            return list(map(remembered, *columns))
+        except TypeError:  # a value that cannot be remembered, such as a bytearray
+            return list(map(reading, *columns))
+
+    return each
+
+
+def _instant(naive: datetime, zone: ZoneInfo) -> Told:
+    """Local time to UTC text, and what was odd about it. Seldom is an hour odd: the others share one offset."""
+    offset = _offset(naive.toordinal(), naive.hour, zone)
+    if offset is not None:
+        return (naive - offset).isoformat()[:19] + "Z", ""
     utc, odd = times.local(naive, zone)
     return times.iso(utc), odd
+
+
+@lru_cache(maxsize=1 << 16)
+def _offset(day: int, o_clock: int, zone: ZoneInfo) -> timedelta | None:
+    """That of the whole hour; None where it changes within it, or the hour happens twice or never."""
+    hour = datetime.combine(date.fromordinal(day), time(o_clock))
+    ends = [moment.replace(tzinfo=zone, fold=fold) for moment in (hour, hour + _END_OF_HOUR) for fold in (0, 1)]
+    offsets = {end.utcoffset() for end in ends}
+    return offsets.pop() if len(offsets) == 1 else None
 
 
 def _bit(raw: bytes) -> object:
@@ -188,15 +236,35 @@ def _bit(raw: bytes) -> object:
     return raw[0] if len(raw) == 1 and raw[0] < 32 else raw.decode("utf-8", "surrogateescape")
 
 
-def _after(start: str | None, minutes: str | None) -> str | None:
+def _after(start: str | None, raw: object) -> Told:
+    minutes = text(raw)
     if start is None or minutes is None or times.is_day(start):
-        return None
-    return times.iso(times.parse(start) + timedelta(minutes=float(minutes)))
+        return None, ""
+    try:
+        return times.iso(times.parse(start) + timedelta(minutes=float(minutes))), ""
+    except (ValueError, OverflowError):
+        return None, UNREADABLE
 
 
-def _mended(value: str | None, name: str, marks: list[str]) -> str | None:
-    """Text with what did not decode replaced, and said so."""
-    if value is None or value.isascii() or not _BROKEN.search(value):
-        return value
-    marks.append(f"{name}:{UNDECODABLE}")
-    return _BROKEN.sub("\ufffd", value)
+def _told(found: Sequence[Told], field: str, marks: Marks, *, odd: bool = True) -> list[str | None]:
+    """The values of a time field; what is to be marked is marked at its row, that an hour is odd only where asked for."""
+    for at, mark in [(at, mark) for at, (_, mark) in enumerate(found) if mark]:
+        if odd or mark == UNREADABLE:
+            marks[at].append(f"{field}:{mark}")
+    return [value for value, _ in found]
+
+
+def _texts(raw: Sequence[object], field: str, marks: Marks) -> list[str | None]:
+    """Any stored values as text, what did not decode replaced and marked."""
+    values = [one.strip(_PADDING) or None if one.__class__ is str else text(one) for one in raw]
+    if "".join(filter(None, values)).isascii():
+        return values
+    for at, value in enumerate(values):
+        if value is not None and _BROKEN.search(value):
+            marks[at].append(f"{field}:{UNDECODABLE}")
+            values[at] = _BROKEN.sub("\ufffd", value)
+    return values
+
+
+def _says_yes(raw: object) -> bool:
+    return (text(raw) or "").casefold() not in _NO

@@ -80,4 +80,4 @@ INSIDE = {
 
 @pytest.mark.parametrize("start", INSIDE)
 def test_a_start_in_the_window_a_plain_day_where_any_of_it_is(start: str | None) -> None:
-    assert inside(start, MARCH, MELBOURNE) is INSIDE[start]
+    assert inside(MARCH, MELBOURNE)(start) is INSIDE[start]
