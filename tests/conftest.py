@@ -51,7 +51,7 @@ def postgres_url() -> Iterator[str]:
             listen = ["-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
             return [*before, initdb.with_name("postgres"), "-D", folder / "data", *listen, *careless]
 
-        with _server(command, "postgresql+psycopg://test@127.0.0.1:{port}/postgres", signal.SIGINT) as url:
+        with _server(command, "postgresql+psycopg://test@127.0.0.1:{port}/postgres", signal.SIGQUIT) as url:
             yield url
 
 
