@@ -51,6 +51,7 @@ def test_init_sees_a_shop_as_its_owner_does(program: Program, tmp_path: Path, mo
     assert found["table"].lower() == table.lower()
     assert all(column.lower() in found["columns"]["status"].lower() for column in columns)
     assert found["columns"]["starts_at"].rpartition(".")[2].strip('"').lower() == start
+    assert not [line for line in found["unsure"] if line.startswith(("booking.", "write.", "dialects"))]
     shown = _by_plate(program, tmp_path / "made" / "our-shop.toml")
     for one in went:
         expected = {"starts_at": utc(one.start).replace(".000Z", "Z"), "name": " ".join(name(one.customer))}
