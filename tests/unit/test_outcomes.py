@@ -1,0 +1,191 @@
+"""What an answer means: accepted, rejected, not found, not sent or unknown; each by a table, without a socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import httpx
+import pytest
+
+from sync.errors import ConfigError, NotFound, NotSent, Rejected, SyncError, Unknown, Unreachable
+from sync.repairy.calls import Calls
+from sync.repairy.contract import load
+from sync.repairy.transport import CAP
+from tests.integration.repairy_stage import SECRET, TOKEN, ManualClock
+
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+def calls(handle: Handler, clock: ManualClock | None = None) -> Calls:
+    """Calls to a server that hands out a token and then does this."""
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"accessToken": TOKEN}) if request.url.path.startswith("/auth/") else handle(request)
+
+    return Calls(
+        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), clock or ManualClock(), timeout=5.0, requests_per_second=1e6,
+        transport=httpx.MockTransport(serve),
+    )  # fmt: skip
+
+
+def says(status: int, body: Any = None, **headers: str) -> Handler:
+    raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return lambda _: httpx.Response(status, content=raw, headers=headers)
+
+
+def write(made: Calls, body: Any = None) -> Any:
+    return made.write("update", "the booking AAA001", body, booking_id="b1")
+
+
+NO = {"code": "no.way", "message": "Not possible"}
+#  status, body -> what a write is, and what its message says
+ANSWERS: dict[str, tuple[int, Any, type[SyncError], str]] = {
+    "200 not JSON": (200, b"<html>", Unknown, "was not understood"),
+    "200 a word": (200, "fine", Unknown, "was not understood"),
+    "199": (199, {}, Unknown, "nothing certain (HTTP 199)"),
+    "300": (300, NO, Unknown, "redirect refused (HTTP 300)"),
+    "399": (399, NO, Unknown, "redirect refused (HTTP 399)"),
+    "400": (400, NO, Rejected, "refused with HTTP 400: no.way Not possible"),
+    "400 not JSON": (400, b"<html>", Unknown, "nothing certain (HTTP 400)"),
+    "400 a list": (400, [], Unknown, "nothing certain"),
+    "400 empty": (400, {}, Rejected, "refused with HTTP 400"),
+    "403": (403, NO, Rejected, "HTTP 403 (this partner may not do it: ask Repairy Support): no.way"),
+    "404": (404, NO, NotFound, "refused with HTTP 404: no.way"),
+    "404 of a proxy": (404, b"<html>", Unknown, "nothing certain"),
+    "408": (408, NO, Unknown, "nothing certain (HTTP 408)"),
+    "409": (409, NO, Rejected, "HTTP 409: no.way"),
+    "429": (429, NO, NotSent, "asks for patience"),
+    "499": (499, NO, Rejected, "HTTP 499"),
+    "500": (500, NO, Unknown, "nothing certain (HTTP 500)"),
+    "503": (503, NO, Unknown, "nothing certain (HTTP 503)"),
+    "too large": (200, b" " * (CAP + 1), Unknown, "larger than"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_what_an_answer_to_a_write_means(case: str) -> None:
+    status, body, outcome, words = ANSWERS[case]
+    with pytest.raises(SyncError) as caught:
+        write(calls(says(status, body)))
+    assert type(caught.value) is outcome
+    assert str(caught.value).startswith("the booking AAA001: ")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_a_read_is_good_or_unreachable(case: str) -> None:
+    """Only that the booking is not there is an answer."""
+    status, body, outcome, words = ANSWERS[case]
+    with pytest.raises(SyncError) as caught:
+        calls(says(status, body)).read("read", "the booking AAA001", booking_id="b1")
+    assert type(caught.value) is (NotFound if outcome is NotFound else Unreachable)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+@pytest.mark.parametrize(("body", "content"), [(None, None), (b" \n", None), ({"id": "b1"}, {"id": "b1"}), ([1], [1])])
+def test_what_is_accepted_brings_its_content(status: int, body: Any, content: Any) -> None:
+    assert write(calls(says(status, body))) == content
+
+
+def test_an_answer_may_be_as_large_as_the_cap() -> None:
+    assert write(calls(says(200, b"{}" + b" " * (CAP - 2)))) == {}
+
+
+@pytest.mark.parametrize(("status", "transition"), [(409, True), (400, False)])
+def test_a_refusal_keeps_its_code_and_says_whether_a_step_was_refused(status: int, transition: bool) -> None:
+    with pytest.raises(Rejected) as caught:
+        write(calls(says(status, NO)))
+    assert (caught.value.code, caught.value.transition) == ("no.way", transition)
+
+
+@pytest.mark.parametrize("code", ["2 words", "1x", "x" * 65, "", "a b", None, 7])
+def test_what_is_no_code_is_none(code: Any) -> None:
+    with pytest.raises(Rejected) as caught:
+        write(calls(says(400, {"code": code})))
+    assert (caught.value.code, str(caught.value)) == ("", "the booking AAA001: Repairy refused with HTTP 400")
+
+
+@pytest.mark.parametrize(("after", "left"), [({"retry-after": "120"}, 120.0), ({}, None)])
+def test_patience_is_asked_for_with_or_without_a_time(after: dict[str, str], left: float | None) -> None:
+    with pytest.raises(NotSent) as caught:
+        write(calls(says(429, NO, **after)))
+    assert caught.value.retry_after == left
+
+
+@pytest.mark.parametrize(("status", "paused"), [(429, True), (503, True), (500, False), (200, False)])
+def test_a_pause_holds_back_the_next_call(status: int, paused: bool) -> None:
+    made = calls(says(status, {}, **{"retry-after": "120"}))
+    for _ in range(2):
+        with pytest.raises(SyncError) if status != 200 else nullcontext():
+            write(made)
+    assert made.calls["update"] == (1 if paused else 2)
+
+
+@pytest.mark.parametrize("place", ["", ".", ".."])
+def test_what_is_no_id_is_not_found_and_not_asked_for(place: str) -> None:
+    made = calls(says(200, {}))
+    with pytest.raises(NotFound, match=r"^the booking: this is no id$"):
+        made.read("read", "the booking", booking_id=place)
+    assert made.calls == {}
+
+
+def test_an_operation_that_is_switched_off_is_a_fault_of_the_configuration() -> None:
+    contract = load().model_copy(update={"operations": load().operations.model_copy(update={"catalog": ""})})
+    made = calls(says(200, {}))
+    made.contract = contract
+    with pytest.raises(ConfigError, match=r"operations\.catalog is switched off"):
+        made.read("catalog", "the catalogue", workshop_id="w1")
+
+
+def test_a_token_refused_twice_means_that_nothing_was_sent() -> None:
+    made = calls(says(401, NO))
+    with pytest.raises(NotSent, match="token refused"):
+        write(made)
+    assert made.calls["update"] == 2
+
+
+def test_an_id_is_quoted_into_its_path() -> None:
+    seen = list[str]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.raw_path.decode())
+        return httpx.Response(200, json={})
+
+    calls(handle).read("read", "the booking", {"a": "b"}, booking_id="x/../y z")
+    assert [path.rpartition("/")[2] for path in seen] == ["x%2F..%2Fy%20z?a=b"]
+
+
+#  what breaks, while sending -> outcome and words
+BREAKS: dict[type[Exception], tuple[type[SyncError], str]] = {
+    httpx.ConnectTimeout: (NotSent, "no connection in time"),
+    httpx.ConnectError: (NotSent, "no connection (name"),
+    httpx.PoolTimeout: (NotSent, "all connections are busy"),
+    httpx.ReadTimeout: (Unknown, "no whole answer in time"),
+    httpx.WriteError: (Unknown, "the connection broke"),
+    httpx.RemoteProtocolError: (Unknown, "cut short"),
+    OSError: (Unknown, "not foreseen"),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
+def test_what_breaks_is_not_sent_only_where_nothing_can_have_left(kind: type[Exception]) -> None:
+    def handle(_: httpx.Request) -> httpx.Response:
+        raise kind(SECRET)
+
+    outcome, words = BREAKS[kind]
+    with pytest.raises(SyncError) as caught:
+        write(calls(handle))
+    assert type(caught.value) is outcome
+    assert str(caught.value).startswith("the booking AAA001: ")
+    assert words in str(caught.value)
+
+
+def test_a_refusal_repeats_nothing_that_was_sent() -> None:
+    said = {"code": "bad", "message": "One of AAA-001, customer ONE, 0400 000 001 and x@example.com\x07is wrong"}
+    with pytest.raises(Rejected) as caught:
+        write(calls(says(422, said)), {"car": {"rego": "AAA001"}, "names": ["Customer One"], "year": 2019})
+    assert str(caught.value).endswith("bad … of …, …, … and … is wrong")
