@@ -224,6 +224,8 @@ def test_a_server_with_the_password_kept_apart(engine: str, request: pytest.Fixt
     assert said.code == 0, said.err
     assert said.json["table"] == "bookings"
     assert {"key", "status", "starts_at", "ends_at", "rego", "phone", "name", "email"} <= said.json["columns"].keys()
+    assert not [line for line in said.json["unsure"] if line.startswith(("booking.", "write.", "dialects"))]
+    assert "[[write.create]]\nset" in (tmp_path / "made" / "our-shop.toml").read_text()
     assert (tmp_path / "made" / "secrets" / "shop_password").read_text() == f"{given.password}\n"
     for file in ("our-shop.toml", "repairy-sync.toml"):
         assert f":{given.password}@" not in (tmp_path / "made" / file).read_text()

@@ -252,12 +252,27 @@ def test_a_column_that_must_be_filled_and_that_nobody_knows_keeps_creates_out(tm
         tax_number TEXT NOT NULL);""",
     )
     shop.fill(
-        "INSERT INTO bookings VALUES (?, ?, ?, ?, ?, 'Booked', 'none')",
-        lambda n: (n + 1, str(start(n)), plate(n), f"Customer {n}", f"0400 000 {n:03}"),
+        "INSERT INTO bookings VALUES (?, ?, ?, ?, ?, 'Booked', ?)",
+        lambda n: (n + 1, str(start(n)), plate(n), f"Customer {n}", f"0400 000 {n:03}", f"T{n}"),
     )
     profile, _, _ = shop.made()
     assert not profile.write.create
     assert profile.write.set_status
+
+
+def test_a_column_that_must_be_filled_and_is_the_same_everywhere_is_filled_so(tmp_path: Path) -> None:
+    shop = Shop(
+        tmp_path,
+        """CREATE TABLE bookings (id INTEGER PRIMARY KEY, starts TEXT, rego TEXT, customer_name TEXT, phone TEXT, status TEXT,
+        entered_by TEXT NOT NULL);""",
+    )
+    shop.fill(
+        "INSERT INTO bookings VALUES (?, ?, ?, ?, ?, 'Booked', 'desk')",
+        lambda n: (n + 1, str(start(n)), plate(n), f"Customer {n}", f"0400 000 {n:03}"),
+    )
+    profile, _, _ = shop.made()
+    assert "entered_by" in profile.write.create[0].insert[0]
+    assert "'desk'" in profile.write.create[0].insert[0]
 
 
 def test_a_view_is_never_written(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sync.shop.values import text
@@ -13,6 +13,7 @@ from sync.shop.wizard.explore import Column, Table
 _PERSON = ("name", "first_name", "last_name", "company", "phone", "email")
 _CAR = ("rego", "make", "model", "badge", "year", "vin")
 _BOOKED = ("starts_at", "date", "time", "ends_at", "minutes", "service_category", "description", "job_notes", *_PERSON, *_CAR)
+_TELLING = 20  # rows; in fewer, that all are the same says little
 _MARKS = " -()/."  # what stands between the digits of a phone
 
 
@@ -133,6 +134,9 @@ def _create(draft: Draft, made: Writes, writable: bool) -> None:
     if missing:
         made.left_out.append(f"[[write.create]]: {'; '.join(missing)}. Until it is written, online bookings are not inserted")
     made.create = steps
+    for joined, covered in _inserted(draft) if steps else ():
+        for name, value in _constants(draft, joined.table, covered):
+            made.left_out.append(f"UNSURE: new rows of {joined.table.id} carry {name} = {value}, as all rows do")
 
 
 def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
@@ -144,7 +148,8 @@ def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
         yield "no column holds the status"
     for joined, covered in _inserted(draft):
         owed = [column.name for column in joined.table.columns.values() if _mandatory(column, joined.table, draft)]
-        mandatory = [name for name in owed if name not in covered]
+        same = dict(_constants(draft, joined.table, covered))
+        mandatory = [name for name in owed if name not in covered and name not in same]
         if mandatory:
             yield f"{joined.table.id} needs values that Repairy has none for ({', '.join(mandatory)})"
         if not _makes_key(joined.table, draft):
@@ -153,6 +158,25 @@ def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
         yield f"the vehicle hangs on the booking by another table than {draft.booking.table.id}"
     if draft.customer and draft.customer.reference and not any(name in draft.picked for name in ("phone", "email")):
         yield "a customer could be found by neither phone nor e-mail"
+
+
+def _constants(draft: Draft, table: Table, covered: Collection[str]) -> list[tuple[str, str]]:
+    """Mandatory columns that nothing feeds and that are the same in every row looked at: new rows carry that too."""
+    found = []
+    for column in table.columns.values():
+        if column.name in covered or not _mandatory(column, table, draft) or table.rows < _TELLING:
+            continue
+        different = set(map(text, column.values))
+        if column.empty == 1 and "char" in column.type:
+            found.append((column.name, "''"))
+        elif len(different) == 1 and not column.empty and isinstance(column.values[0], (str, int, float)):
+            found.append((column.name, literal(column.values[0])))
+    return found
+
+
+def _filled(draft: Draft, table: Table, values: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """These values and the constants beside them."""
+    return [*values, *_constants(draft, table, [name for name, _ in values])]
 
 
 def _inserted(draft: Draft) -> Iterator[tuple[Joined, set[str]]]:
@@ -215,7 +239,7 @@ def _customer(draft: Draft) -> list[Step]:
         for same in _sames(draft, joined)
     ]
     values = [*_own(draft, joined, _PERSON), *((n, p) for n, p in _references(draft, joined) if p != ":vehicle")]
-    return [Step("customer", finds, _insert(draft, joined.table, values))]
+    return [Step("customer", finds, _insert(draft, joined.table, _filled(draft, joined.table, values)))]
 
 
 def _sames(draft: Draft, joined: Joined) -> Iterator[str]:
@@ -256,8 +280,9 @@ def _vehicle(draft: Draft) -> list[Step]:
     where = f"{plate} = REPLACE(REPLACE(UPPER(:rego), ' ', ''), '-', ''){whose}"
     find = f"SELECT {draft.quoted(joined.reference.target)} FROM {draft.named(joined.table)} WHERE {where}"  # noqa: S608
     values = [*_own(draft, joined, _CAR), *_references(draft, joined)]
-    return [Step("vehicle", [find], _insert(draft, joined.table, values))]
+    return [Step("vehicle", [find], _insert(draft, joined.table, _filled(draft, joined.table, values)))]
 
 
 def _booking(draft: Draft) -> Step:
-    return Step("key", (), _insert(draft, draft.booking.table, _booking_values(draft)))
+    table = draft.booking.table
+    return Step("key", (), _insert(draft, table, _filled(draft, table, _booking_values(draft))))
