@@ -1,6 +1,6 @@
 """What a Firebird database needs that no other engine does: its address, its sessions, its texts, its words for errors.
 
-Used by `shop.connect` alone. Nothing here runs a statement.
+Used by `shop.connect` and `shop.survey`. Nothing here runs a statement.
 """
 
 from __future__ import annotations
@@ -47,6 +47,15 @@ def begin(connection: Any, lock_wait: int) -> None:
     way = tpb(Isolation.READ_COMMITTED_RECORD_VERSION, lock_timeout=lock_wait)
     connection.default_tpb = connection.main_transaction.default_tpb = way
     connection._encoding = _TOLERANT + (connection._encoding or "latin_1")  # it decodes strictly, and has no option
+
+
+def prepare(connection: Any, sql: str) -> None:
+    """Have the server compile it, and no more: it has no EXPLAIN. Raises the driver's error."""
+    cursor = connection.cursor()
+    try:
+        cursor.prepare(sql).free()
+    finally:
+        cursor.close()
 
 
 def kind_of(error: Any) -> Literal["busy", "lost", "refused"]:

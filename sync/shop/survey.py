@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from sync.ports import Clock
-from sync.shop import connect, statement
+from sync.shop import connect, firebird, statement
 from sync.shop.profile import Profile
 from sync.shop.select import Select
 from sync.shop.values import text
@@ -105,12 +105,16 @@ def _same_offset(connection: sa.Connection, zone: ZoneInfo, clock: Clock) -> boo
 
 def _compiled(connection: sa.Connection, key: str, sql: str) -> str | None:
     """What the engine says against a statement, asked without running it; nothing where it cannot be asked."""
-    if not statement.on_rows(sql) or connection.dialect.name not in ("sqlite", "postgresql", "mysql", "mariadb"):
+    name = connect.engine_name(connection.dialect)
+    if not statement.on_rows(sql) or name not in ("sqlite", "postgresql", "mysql", "mariadb", "firebird"):
         return None
     nothing: Mapping[str, object] = dict.fromkeys(statement.parameters(sql))
     try:
-        connection.execute(statement.clause(f"EXPLAIN {sql}"), nothing).close()
-    except sa.exc.SQLAlchemyError as error:
+        if name == "firebird":
+            firebird.prepare(connection.connection, str(statement.clause(sql).compile(dialect=connection.dialect)))
+        else:
+            connection.execute(statement.clause(f"EXPLAIN {sql}"), nothing).close()
+    except (sa.exc.SQLAlchemyError, getattr(connection.dialect.loaded_dbapi, "Error", sa.exc.DBAPIError)) as error:
         connection.rollback()
         return f"{key}: {connect.said(error)}"
     return None

@@ -62,6 +62,16 @@ def test_the_profile_fits_and_the_tables_are_known(garage: FirebirdGarage, shop:
     assert "memo" in known["jobs"]
 
 
+def test_a_statement_that_the_server_would_not_take_is_named_without_running_it(garage: FirebirdGarage) -> None:
+    """The tables stand in for a release with another name for a column."""
+    described = profile.load(Path("firebird-garage"), PROFILES)
+    renamed = described.write.model_copy(update={"set_notes": ("UPDATE JOBS SET REMARK = :job_notes WHERE JOBNR = :x_jobnr",)})
+    shop = ShopStore(garage.url, described.model_copy(update={"write": renamed}), ZONE, "w1", FakeClock())
+    (line,) = shop.verify()
+    shop.close()
+    assert line.startswith("write.set_notes: Column unknown, REMARK")
+
+
 def test_a_key_of_two_parts_made_by_trigger_and_generator(garage: FirebirdGarage, shop: ShopStore) -> None:
     """Told by RETURNING as a text, read back, and its parts reach the statements."""
     made = shop.create(BOOKING, NAMES)
