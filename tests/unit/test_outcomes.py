@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,15 +19,19 @@ from tests.integration.repairy_stage import SECRET, TOKEN, ManualClock
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
-def calls(handle: Handler, clock: ManualClock | None = None) -> Calls:
-    """Calls to a server that hands out a token and then does this."""
+def token(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"accessToken": TOKEN})
+
+
+def calls(handle: Handler, gate: Handler = token, log: Any = None) -> Calls:
+    """Calls to a server that does this, and that where it is asked for a token."""
 
     def serve(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"accessToken": TOKEN}) if request.url.path.startswith("/auth/") else handle(request)
+        return (gate if request.url.path.startswith("/auth/") else handle)(request)
 
     return Calls(
-        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), clock or ManualClock(), timeout=5.0, requests_per_second=1e6,
-        transport=httpx.MockTransport(serve),
+        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), ManualClock(), timeout=5.0, requests_per_second=1e6,
+        transport=httpx.MockTransport(serve), log=log,
     )  # fmt: skip
 
 
@@ -114,6 +118,9 @@ def test_patience_is_asked_for_with_or_without_a_time(after: dict[str, str], lef
     with pytest.raises(NotSent) as caught:
         write(calls(says(429, NO, **after)))
     assert caught.value.retry_after == left
+    with pytest.raises(Unreachable) as unread:
+        calls(says(429, NO, **after)).read("read", "the booking", booking_id="b1")
+    assert unread.value.retry_after == left
 
 
 @pytest.mark.parametrize(("status", "paused"), [(429, True), (503, True), (500, False), (200, False)])
@@ -146,6 +153,94 @@ def test_a_token_refused_twice_means_that_nothing_was_sent() -> None:
     with pytest.raises(NotSent, match="token refused"):
         write(made)
     assert made.calls["update"] == 2
+
+
+def test_a_body_that_cannot_be_written_was_not_sent() -> None:
+    with pytest.raises(NotSent, match="could not be written"):
+        write(calls(says(200, {})), {"year": float("nan")})
+
+
+@pytest.mark.parametrize("kind", [httpx.ReadTimeout, OSError])
+def test_an_answer_that_breaks_on_the_way_is_unknown(kind: type[Exception]) -> None:
+    class Breaking(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{"
+            raise kind(SECRET)
+
+    with pytest.raises(Unknown, match="no whole answer in time" if kind is httpx.ReadTimeout else "not foreseen"):
+        write(calls(lambda _: httpx.Response(200, stream=Breaking())))
+
+
+def test_a_compressed_answer_is_not_read() -> None:
+    with pytest.raises(Unknown, match="compressed"):
+        write(calls(lambda _: httpx.Response(200, stream=httpx.ByteStream(b"x"), headers={"content-encoding": "GZIP"})))
+
+
+def broken(_: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout(SECRET)
+
+
+#  what the request for a token meets -> what the write says, and for how long it is to be left
+GATES: dict[str, tuple[Handler, str, float | None]] = {
+    "300": (says(300, NO), "Repairy gives no token now (HTTP 300)", None),
+    "400": (says(400, NO), "token refused: ", None),
+    "401": (says(401), "token refused: ", None),
+    "429": (says(429, NO, **{"retry-after": "120"}), "Repairy asks for patience before it gives a token", 120.0),
+    "429 without a time": (says(429, NO), "Repairy asks for patience before it gives a token", None),
+    "500": (says(500, NO), "Repairy gives no token now (HTTP 500)", None),
+    "broken": (broken, "the request for a token: no whole answer in time", None),
+}
+
+
+@pytest.mark.parametrize("case", GATES)
+def test_without_a_token_nothing_was_sent(case: str) -> None:
+    gate, words, left = GATES[case]
+    made = calls(says(200, {}), gate)
+    with pytest.raises(NotSent) as caught:
+        write(made)
+    assert str(caught.value).startswith(words)
+    assert caught.value.retry_after == left
+    assert "update" not in made.calls
+
+
+def test_the_request_for_a_token_carries_the_key_and_no_token() -> None:
+    seen = list[httpx.Request]()
+
+    def gate(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return token(request)
+
+    made = calls(says(200, {}), gate)
+    write(made)
+    assert json.loads(seen[0].content) == {"appKey": "key", "appSecret": SECRET}
+    assert "authorization" not in seen[0].headers
+    assert made.calls == {"token": 1, "update": 1}
+
+
+def test_a_call_is_logged_by_operation_and_status_alone() -> None:
+    told = list[Any]()
+
+    class Log:
+        def debug(self, event: str, **facts: Any) -> None:
+            told.append((event, facts))
+
+    write(calls(says(200, {}), log=Log()))
+    assert told == [("repairy call", {"operation": word, "status": 200}) for word in ("token", "update")]
+
+
+def test_a_call_names_partner_and_token_and_carries_its_body_also_again() -> None:
+    """A token that is refused is renewed, and the same is asked once more."""
+    seen = list[httpx.Request]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(401 if len(seen) == 1 else 200, json={"code": "expired"})
+
+    assert write(calls(handle), {"jobNotes": "brakes"}) == {"code": "expired"}
+    assert [request.headers["authorization"] for request in seen] == [f"Bearer {TOKEN}"] * 2
+    assert [request.headers["x-partner-id"] for request in seen] == ["partner-1"] * 2
+    assert [json.loads(request.content) for request in seen] == [{"jobNotes": "brakes"}] * 2
+    assert {request.headers["content-type"] for request in seen} == {"application/json"}
 
 
 def test_an_id_is_quoted_into_its_path() -> None:
