@@ -159,8 +159,11 @@ def _propose(url: sa.URL, password: str, name: str, zone: ZoneInfo, ask: Questio
     found = _statuses(wizard.words_of(looked, draft), ask)
     facts = [f"{one.table.id}: {one.why}" for one in candidates[:4]]
     written = propose.profile(draft, found, name, facts)
-    profile = propose.parsed(written)
-    rows, faults = wizard.preview(url, password or None, profile, zone, SystemClock())
+    rows, faults = wizard.preview(url, password or None, propose.parsed(written), zone, SystemClock())
+    draft.refused = propose.refused(faults)
+    if draft.refused:  # this user may not write there, for one
+        written = propose.profile(draft, found, name, facts)
+        faults = [fault for fault in faults if not fault.startswith("write.")]
     _show(ask, draft.unsure, faults, rows)
     return Made(
         written,

@@ -275,6 +275,12 @@ def test_a_column_that_must_be_filled_and_is_the_same_everywhere_is_filled_so(tm
     assert "'desk'" in profile.write.create[0].insert[0]
 
 
+def test_what_the_database_refuses_is_left_out_and_said() -> None:
+    """Its word against a statement, or against any step of a create."""
+    faults = ["write.set_status: no permission", "write.create 2.insert: no such column", "status.read: open"]
+    assert propose.refused(faults) == {"set_status": "no permission", "create": "no such column"}
+
+
 def test_a_view_is_never_written(tmp_path: Path) -> None:
     shop = Shop(
         tmp_path,

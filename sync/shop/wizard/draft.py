@@ -64,6 +64,7 @@ class Draft:
     customer: Joined | None = None
     vehicle: Joined | None = None
     read_only: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)  # statement -> what the engine said against it
 
     @property
     def key(self) -> list[str]:

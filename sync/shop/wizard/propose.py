@@ -89,6 +89,12 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
     )
 
 
+def refused(faults: Iterable[str]) -> dict[str, str]:
+    """Of what the engine says against a profile, that which is about a statement: `write.NAME…: why`."""
+    about = (fault.removeprefix("write.").partition(": ") for fault in faults if fault.startswith("write."))
+    return {re.split(r"[ .]", name)[0]: why for name, _, why in about}
+
+
 def parsed(written: str) -> Profile:
     """The text as a profile. Raises ConfigError."""
     return Profile.parse(tomllib.loads(written))

@@ -47,7 +47,9 @@ def propose(draft: Draft, nulls: bool, writable: bool) -> Writes:
         return made
     for name, sql in (("set_status", _set_status(draft, nulls)), ("reschedule", _update(draft, _TIME_COLUMNS)),
                       ("set_notes", _update(draft, ("job_notes",))), ("link", _link(draft))):  # fmt: skip
-        if sql:
+        if name in draft.refused:
+            made.left_out.append(f"{name}: left out, the database says: {draft.refused[name]}")
+        elif sql:
             made.statements[name] = sql
         else:
             made.left_out.append(f"{name}: no statement was proposed; such changes are noted, not lost")
@@ -140,6 +142,8 @@ def _create(draft: Draft, made: Writes, writable: bool) -> None:
 
 
 def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
+    if "create" in draft.refused:
+        yield f"the database says: {draft.refused['create']}"
     if not writable:
         yield "no stored word is known to mean pending"
     if not any(name in draft.picked and draft.picked[name].column for name in ("starts_at", "date")):
