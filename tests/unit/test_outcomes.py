@@ -23,14 +23,14 @@ def token(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"accessToken": TOKEN})
 
 
-def calls(handle: Handler, gate: Handler = token, log: Any = None) -> Calls:
+def calls(handle: Handler, gate: Handler = token, log: Any = None, clock: ManualClock | None = None) -> Calls:
     """Calls to a server that does this, and that where it is asked for a token."""
 
     def serve(request: httpx.Request) -> httpx.Response:
         return (gate if request.url.path.startswith("/auth/") else handle)(request)
 
     return Calls(
-        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), ManualClock(), timeout=5.0, requests_per_second=1e6,
+        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), clock or ManualClock(), timeout=5.0, requests_per_second=1e6,
         transport=httpx.MockTransport(serve), log=log,
     )  # fmt: skip
 
@@ -169,6 +169,48 @@ def test_an_answer_that_breaks_on_the_way_is_unknown(kind: type[Exception]) -> N
 
     with pytest.raises(Unknown, match="no whole answer in time" if kind is httpx.ReadTimeout else "not foreseen"):
         write(calls(lambda _: httpx.Response(200, stream=Breaking())))
+
+
+class Slow(httpx.SyncByteStream):
+    """An answer in two pieces, with this long between them."""
+
+    def __init__(self, clock: ManualClock, seconds: float) -> None:
+        self.clock, self.seconds = clock, seconds
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b'{"id":'
+        self.clock.seconds += self.seconds
+        yield b' "b1"}'
+
+
+@pytest.mark.parametrize(("seconds", "late"), [(4.5, False), (5.0, True)])
+def test_an_answer_in_pieces_is_whole_within_its_time(seconds: float, late: bool) -> None:
+    clock = ManualClock()
+    made = calls(lambda _: httpx.Response(200, stream=Slow(clock, seconds)), clock=clock)
+    if late:
+        with pytest.raises(Unknown, match="no whole answer in time"):
+            write(made)
+    else:
+        assert write(made) == {"id": "b1"}
+
+
+def test_a_call_during_a_pause_says_how_long_it_lasts() -> None:
+    clock = ManualClock()
+    made = calls(says(429, NO, **{"retry-after": "120"}), clock=clock)
+    with pytest.raises(NotSent):
+        write(made)
+    clock.seconds += 119.5
+    with pytest.raises(NotSent, match="the booking AAA001: Repairy asked for a pause") as caught:
+        write(made)
+    assert caught.value.retry_after == 0.5
+
+
+def test_a_refusal_in_an_envelope_is_read_as_well() -> None:
+    contract = load()
+    made = calls(says(400, {"data": NO}))
+    made.contract = contract.model_copy(update={"answer": contract.answer.model_copy(update={"envelope": "data"})})
+    with pytest.raises(Rejected, match=r"no\.way Not possible"):
+        write(made)
 
 
 def test_a_compressed_answer_is_not_read() -> None:
