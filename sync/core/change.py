@@ -56,8 +56,10 @@ def _group(scene: Scene, group: str) -> Outlook:
         return noted(group, f"{group} differs, though neither side changed it") if case.apart else Outlook()
     if verdict.kind == "record":
         return Outlook(record=frozenset({group}))
-    if verdict.kind in ("hold", "note"):
-        return Outlook(stands=(Stand("held" if verdict.kind == "hold" else "noted", group, verdict.reason),))
+    if verdict.kind == "hold":
+        return held(group, scene.link.choice.get(f"stuck.{group}") or verdict.reason)
+    if verdict.kind == "note":
+        return noted(group, verdict.reason)
     return together([_write(scene, side, fields, verdict, choice) for side, fields in verdict.write.items()])
 
 

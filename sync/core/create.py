@@ -90,6 +90,8 @@ def gone(scene: Scene) -> Outlook:
     if choice == "repairy":
         fields = new_fields(scene, "repairy")
         return Outlook((Action("shop", "create", fields, tuple(GROUPS), "inserted again", reference=scene.link.reference),))
+    if choice is None and (why := scene.link.choice.get("stuck.missing")):
+        return held("missing", why)
     if scene.rules.missing == "ignore" and choice is None:
         return noted("missing", "the shop's row is gone")
     if scene.rules.missing == "alert" and choice is None:

@@ -74,9 +74,9 @@ def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sigh
         return False
     changes = sight(link, intent.side, row, site.stamp(), site.stamp()) if row else {}
     if action.visible:
-        scope = action.groups[0] if action.groups else "status"
+        scope = "missing" if "shop_gone" in link.missing else action.groups[0] if action.groups else "status"
         why = f"it is not known whether {' and '.join(sorted(action.visible))} reached Repairy, and it shows the old value"
-        unasked = {key: value for key, value in link.choice.items() if key not in action.groups}  # to send again is asked anew
+        unasked = {key: value for key, value in link.choice.items() if key not in (*action.groups, scope)}  # it is asked anew
         changes["choice"] = {**unasked, f"stuck.{scope}": why}
     site.state.finish(intent, "not_sent", "read back: the old value stands", link, **changes, due_at=site.stamp())
     said(site, link, action, "not_sent", "read back: the old value stands")

@@ -80,7 +80,7 @@ class Tale(Scripted):
         for one in store.standings(NAME, kind="held"):
             if one.reason.startswith(NOT_KNOWN) and not store.decisions(NAME):
                 self.released += 1
-                decisions.resolve(store, store.link(one.link_id), "retry")
+                decisions.resolve(store, store.link(one.link_id), "use", "shop")
 
     def link(self, case: Case) -> Link:
         """The newest of a booking."""
@@ -175,6 +175,16 @@ def held_and_resolved(tale: Tale) -> None:
     tale.people.online_move(case)
     tale.calm()
     tale.resolve(tale.link(case), "use", "repairy")
+    tale.calm()
+
+
+def held_and_the_shops_taken(tale: Tale) -> None:
+    tale.opened()
+    case = tale.booked()
+    tale.people.staff_move(case)
+    tale.people.online_move(case)
+    tale.calm()
+    tale.resolve(tale.link(case), "use", "shop")
     tale.calm()
 
 
@@ -361,10 +371,11 @@ SCENARIOS: Mapping[str, Callable[[Any], None]] = {
     one.__name__: one
     for one in (
         booked_at_the_counter, booked_online, worked_on_and_done, two_of_one_day, moved_in_the_shop, changed_online,
-        cancelled_in_the_shop, cancelled_online, changed_on_both_sides, held_and_resolved, row_gone_and_cancelled,
-        row_gone_and_inserted_again, answers_are_lost, paused_and_resumed, late_and_approved, profile_changed_and_approved,
-        backfilled, state_lost_and_rebuilt, older_copy_put_back, shop_restored, schema_changed_and_approved,
-        second_booking_of_one_plate, forgotten, cleared_after_its_time, back_and_forth, key_used_again,
+        cancelled_in_the_shop, cancelled_online, changed_on_both_sides, held_and_resolved, held_and_the_shops_taken,
+        row_gone_and_cancelled, row_gone_and_inserted_again, answers_are_lost, paused_and_resumed, late_and_approved,
+        profile_changed_and_approved, backfilled, state_lost_and_rebuilt, older_copy_put_back, shop_restored,
+        schema_changed_and_approved, second_booking_of_one_plate, forgotten, cleared_after_its_time, back_and_forth,
+        key_used_again,
     )
 }  # fmt: skip
 

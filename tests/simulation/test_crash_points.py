@@ -183,6 +183,12 @@ def test_a_decision_outlives_a_write_of_unknown_outcome() -> None:
     check("shop_restored", [("shop.change:commit", 1)])
 
 
+def test_a_message_that_a_person_let_go_is_not_sent_again_unasked() -> None:
+    """The order stood after a write whose outcome nobody knew, and it went out a second time."""
+    check("row_gone_and_cancelled", [("api.cancelled:before", 1), ("state.intend:before", 5)])
+    check("held_and_the_shops_taken", [("api.update:before", 1)])
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("number", range(PARTS))
