@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sync import logs
+from sync.check import Finding, error
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
+from sync.errors import ConfigError
 from sync.repairy import contract as wire
+from sync.settings import Workshop as Named
 from sync.state import migrate as migrations
+from sync.watch import Addresses
+from sync.wiring import App
 
 
 def add(app: typer.Typer) -> None:
@@ -31,7 +37,24 @@ def check(
     """
     asked: Asked = context.obj
     with asked.app() as app:
-        findings = checked(app, list(chosen(app, workshop)), offline=offline)
+        findings = looked(app, list(chosen(app, workshop)), offline=offline)
+    shown(asked, findings)
+
+
+def looked(app: App, workshops: list[Named], *, offline: bool) -> list[Finding]:
+    """What `check` finds, with what only the alerts' own library can tell."""
+    return [*checked(app, workshops, offline=offline), *_alerts(app)]
+
+
+def _alerts(app: App) -> Iterator[Finding]:
+    try:
+        Addresses(app.settings.alerts.notify)
+    except ConfigError as found:
+        yield from (error("alerts", f"{problem}; https://appriseit.com lists the forms") for problem in found.problems)
+
+
+def shown(asked: Asked, findings: Sequence[Finding]) -> None:
+    """Exit code 1 where one of them would stop `run`."""
     made = table("", "", "about", "finding")
     for one in findings:
         made.add_row({"good": "ok", "warning": "!", "error": "STOP"}[one.level], one.about, one.says)

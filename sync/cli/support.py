@@ -24,8 +24,8 @@ import typer
 from pydantic import BaseModel
 
 from sync import __version__, report
-from sync.check import check
 from sync.cli.common import Asked
+from sync.cli.house import looked
 from sync.core.times import iso
 from sync.errors import ConfigError, SyncError
 from sync.settings import Settings
@@ -89,7 +89,7 @@ def _parts(app: App, offline: bool, log: str) -> Iterator[tuple[str, Any]]:
         "contract.json",
         {"assumed": [key for key, _ in app.contract.unconfirmed()], "facts": app.contract.model_dump(mode="json")},
     )
-    yield "check.json", _tried(lambda: [vars(one) for one in check(app, list(app.settings.workshops), offline=offline)])
+    yield "check.json", _tried(lambda: [vars(one) for one in looked(app, list(app.settings.workshops), offline=offline)])
     for one in app.settings.workshops:
         yield f"{one.name}/profile.json", app.profiles[one.name].model_dump(mode="json")
         yield f"{one.name}/state.json", _tried(lambda one=one: _state(app, one))  # type: ignore[misc]

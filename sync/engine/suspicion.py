@@ -67,14 +67,15 @@ def _right_workshop(site: Site) -> bool:
 
 
 def _same(site: Site, scope: str, old: Mapping[str, str], new: Mapping[str, str], what: str) -> bool:
-    differs = list(_differences(old, new))
+    differs = list(differences(old, new))
     reason = f"{what}: {'; '.join(differs)}. Nothing is written until this is put right, or approved where it is meant"
     said = [_plan(site, scope, reason, digest(dict(new)), len(differs), {"identity": dict(new)})] if differs else []
     put(site, scope, said)
     return not differs
 
 
-def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    """What two identities do not have in common, a line for each table."""
     for name in sorted(old.keys() | new.keys()):
         before, after = (side.get(name, "").split(", ") for side in (old, new))
         lost = [part for part in before if part and part not in after]

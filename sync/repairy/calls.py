@@ -11,7 +11,10 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -71,6 +74,7 @@ class Calls:
         self._bucket = Bucket(requests_per_second, clock)
         self._pause = Pause(clock)
         self._log = log
+        self.ahead: timedelta | None = None  # of our clock, Repairy's by the last answer that told; None: none did
         self._counted = threading.Lock()
         self._calls: Counter[str] = Counter()
 
@@ -133,11 +137,17 @@ class Calls:
             reply = self._transport.exchange(call.method, call.path, headers, call.body, call.params)
         except (NotSent, Unknown) as error:
             raise type(error)(f"{call.about}: {error}") from None
+        self._compare_clocks(reply.headers.get("date", ""))
         if reply.status in (*self.contract.errors.busy, 503):
             self._pause.set(retry_after(reply.headers.get("retry-after"), self.clock.now()))
         if self._log:
             self._log.debug("repairy call", operation=call.operation, status=reply.status)
         return reply
+
+    def _compare_clocks(self, date: str) -> None:
+        """A header that is no time tells nothing."""
+        with suppress(ValueError, TypeError):
+            self.ahead = parsedate_to_datetime(date) - self.clock.now()
 
     def _heed_pause(self, call: Call) -> None:
         if (left := self._pause.left()) > 0:

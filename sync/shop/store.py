@@ -20,7 +20,7 @@ from sync.core.booking import CANCELLED, PENDING, Ability, Fields, Sighting
 from sync.core.canonical import canonical
 from sync.errors import NotSent, Rejected, Stale, Unsupported
 from sync.ports import Clock, Names, Reading, Window
-from sync.shop import ability, connect, create, statement, survey
+from sync.shop import ability, connect, create, rights, statement, survey
 from sync.shop.binding import Binder, laid_over, over_limit
 from sync.shop.profile import Profile
 from sync.shop.rules import PURPOSE, spelled
@@ -65,6 +65,14 @@ class ShopStore:
     def verify(self) -> list[str]:
         """What is wrong with the profile against the live database: a line each, its profile key first. Raises Unreachable."""
         return survey.verify(self._engine, self._profile, self._select, self._zone, self._clock)
+
+    def cannot_write(self) -> bool:
+        """Whether the database takes no write from this user at all. Raises Unreachable."""
+        return rights.cannot_write(self._engine)
+
+    def may_alter(self) -> bool:
+        """Whether the user may alter or drop the tables that the statements name: more than is needed. Raises Unreachable."""
+        return rights.may_alter(self._engine, [table for table in self.identity() if table])
 
     def stored_statuses(self) -> dict[str, int]:
         """Every status word in the SELECT's rows as it is stored ("" for null), and how many rows have it. Raises Unreachable."""

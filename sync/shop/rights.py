@@ -1,0 +1,74 @@
+"""What the database user of `shop_url` may do: whether it can write at all, and whether it may do more than it needs.
+
+Asked of each engine's own catalog; nothing is written. What a single statement lacks, `survey.verify` is told by the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+
+import sqlalchemy as sa
+
+from sync.shop import connect
+
+_READ_ONLY = {
+    "postgresql": "SELECT current_setting('transaction_read_only') = 'on'",  # of the role, the database, or a replica
+    "mysql": "SELECT @@read_only",
+}
+# Whether the user may alter or drop one of the tables named: it owns it, or is above all owners.
+_OWNS = {
+    "postgresql": "SELECT count(*) FROM pg_class c JOIN pg_roles r ON r.rolname = current_user"
+    " WHERE c.relkind IN ('r', 'p', 'v') AND (r.rolsuper OR pg_has_role(current_user, c.relowner, 'MEMBER'))"
+    " AND c.relname IN :tables",
+    "firebird": "SELECT count(*) FROM rdb$relations"
+    " WHERE (CURRENT_USER = 'SYSDBA' OR rdb$owner_name = CURRENT_USER) AND trim(rdb$relation_name) IN :tables",
+}
+_GRANT = re.compile(r"GRANT (.+?) ON (?:TABLE )?(\S+) TO ")
+_ALTERS = re.compile(r"\bALL PRIVILEGES\b|\b(?:ALTER|DROP)\b(?! ROUTINE)")
+
+
+def cannot_write(engine: sa.Engine) -> bool:
+    """Whether this session is read-only whatever is granted. A SQLite file is locked for an instant, as a write would."""
+    with connect.reading(engine) as connection:
+        if engine.dialect.name == "sqlite":
+            return _lite_refuses(connection)
+        sql = _READ_ONLY.get(_family(engine))
+        return bool(sql and connection.exec_driver_sql(sql).scalar())
+
+
+def may_alter(engine: sa.Engine, tables: list[str]) -> bool:
+    """Whether the user may alter or drop these tables. False where the engine knows no users, or cannot be asked."""
+    family = _family(engine)
+    with connect.reading(engine) as connection:
+        if family == "mysql":
+            return any(_alters(line, str(engine.url.database)) for line in connection.exec_driver_sql("SHOW GRANTS").scalars())
+        if family not in _OWNS or not tables:
+            return False
+        named = [table.rpartition(".")[2] for table in tables]
+        spelt = sorted({spelling for name in named for spelling in (name, name.upper())})
+        query = sa.text(_OWNS[family]).bindparams(sa.bindparam("tables", expanding=True))
+        return bool(connection.execute(query, {"tables": spelt}).scalar())
+
+
+def _lite_refuses(connection: sa.Connection) -> bool:
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("ROLLBACK")
+    except sa.exc.OperationalError as error:
+        return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_READONLY")  # in use now is no lack of rights
+    return False
+
+
+def _alters(grant: str, database: str) -> bool:
+    """One line of SHOW GRANTS: whether it lets tables of this database be altered or dropped."""
+    found = _GRANT.match(grant)
+    if found is None or not _ALTERS.search(found[1]):
+        return False
+    scope = found[2].partition(".")[0].strip("`").replace(r"\_", "_").replace("%", "*")
+    return fnmatchcase(database, scope)
+
+
+def _family(engine: sa.Engine) -> str:
+    name = connect.engine_name(engine.dialect)
+    return "mysql" if name == "mariadb" else name
