@@ -1,0 +1,174 @@
+"""What the pages under docs/ are run on: a temporary installation that stands in for the reader's server, and the situations
+that a page talks about. A scene is named in the block that it comes before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sync.cli import main
+from sync.demo.shop import ZONE
+from tests.integration.doc_pages import ROOT, Block, Command, blocks
+from tests.integration.installation import Installation, opened
+
+BIN = Path(sys.executable).parent
+PROGRAM = BIN / "repairy-sync"
+
+
+@dataclass
+class Stage:
+    """`etc` is where the reader is: /etc/repairy-sync of the page, and /var/lib/repairy-sync as well."""
+
+    home: Installation
+    etc: Path
+
+    def run(self, words: list[str]) -> tuple[int, str]:
+        """One command of ours in this process: exit code, and all that was said."""
+        said, code = io.StringIO(), 0
+        with contextlib.chdir(self.etc), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            try:
+                main(words)
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return code, said.getvalue()
+
+    def shell(self, line: str) -> tuple[int, str]:
+        """Another program's command, or one of ours in a pipe."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("REPAIRY_SYNC_", "PYTHON"))}
+        environ = kept | {"PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "200"}
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=self.etc, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout
+
+    def json(self, *words: str) -> object:
+        return self.home.run(*words).json
+
+    def here(self, text: str) -> str:
+        """The page's places, as they are on this stage."""
+        for there, place in self.places.items():
+            text = text.replace(there, place)
+        return re.sub(r"\b(DIGEST|ENTRY)\b", lambda found: PLACEHOLDERS[found[1]](self), text)
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        return {
+            "/etc/repairy-sync": str(self.etc),
+            "/var/lib/repairy-sync": str(self.etc),
+            "mariadb+pymysql://bridge@localhost/shop": f"sqlite:///{self.home.folder / 'shop.db'}",
+        }
+
+
+# -- words in capitals that a page leaves to the reader
+
+
+def _digest(stage: Stage) -> str:
+    """Of the held plan; else of what the last command showed."""
+    plans = stage.home.run("held").json["plans"]
+    return str(plans[0]["digest"])
+
+
+def _rebuild_digest(stage: Stage) -> str:
+    return str(stage.home.run("rebuild").json["workshops"][0]["digest"])
+
+
+def _entry(stage: Stage) -> str:
+    """The last write to the shop."""
+    journal = stage.home.run("show", "NS-12").json["journal"]
+    return str([one["op"] for one in journal if one["side"] == "repairy" and one["kind"] == "change"][-1])
+
+
+PLACEHOLDERS: Mapping[str, Callable[[Stage], str]] = {"DIGEST": _digest, "ENTRY": _entry}
+
+
+# -- how a page begins
+
+
+def _described(stage: Stage, page: Path) -> None:
+    """The tables and the profile that the page itself states."""
+    day = (stage.home.office.at(2, 9)).date()
+    texts = {language: "\n".join(one.text for one in blocks(page) if one.language == language) for language in ("sql", "toml")}
+    shop = stage.home.folder / "shop.db"
+    shop.unlink()
+    with contextlib.closing(sqlite3.connect(shop)) as made:
+        made.executescript(texts["sql"].replace("2026-12-01", day.isoformat()))
+    (stage.home.folder / "our-shop.toml").write_text(texts["toml"], encoding="utf-8")
+    stage.home.configure(profile="our-shop.toml", visible='["moved"]')
+
+
+def _small(stage: Stage) -> None:
+    """A dozen bookings, linked."""
+    with contextlib.closing(sqlite3.connect(stage.home.folder / "shop.db")) as shop, shop:
+        shop.execute("DELETE FROM bookings WHERE id > 12 AND id <= 40")
+    assert stage.home.run("backfill", "--nothing-at-repairy").code == 0
+
+
+@contextlib.contextmanager
+def staged(page: Path, folder: Path) -> Iterator[Stage]:
+    """Ready for the page's first command."""
+    home = Installation(folder)
+    home.office.open_shop()
+    with opened(home):
+        stage = Stage(home, folder)
+        if page.stem == "describe-your-shop":
+            _described(stage, page)
+        elif page.stem == "install":
+            stage.etc = folder / "etc"
+            stage.etc.mkdir()
+        else:
+            _small(stage)
+        yield stage
+
+
+# -- scenes
+
+
+def booked_online(stage: Stage) -> None:
+    stage.home.tell(stage.home.book_online(55, stage.home.office.at(3, 9)))
+
+
+def moved_in_the_described_shop(stage: Stage) -> None:
+    with contextlib.closing(sqlite3.connect(stage.home.folder / "shop.db")) as shop, shop:
+        now = datetime.now(ZONE).replace(tzinfo=None).isoformat(" ", "seconds")
+        shop.execute("UPDATE job SET clock = '11:00', touched = ? WHERE id = 1", (now,))
+
+
+SCENES: Mapping[str, Callable[[Stage], None]] = {
+    "a-customer-books-online": booked_online,
+    "the-shop-moves-a-job": moved_in_the_described_shop,
+}
+
+
+def scene(stage: Stage, block: Block) -> None:
+    if name := block.marks.get("scene"):
+        SCENES[name](stage)
+
+
+# -- what a command is said to print
+
+
+def flat(text: str) -> str:
+    """Without a table's lines, and with one blank between words."""
+    return " ".join(re.sub(r"[┃│━╇┡┩╀─┼]", " ", text).split())
+
+
+def prints(command: Command, stage: Stage, said: str) -> list[str]:
+    """The lines shown on the page that are not there; an ellipsis stands for anything."""
+    text = flat(said)
+    return [
+        line
+        for line in command.shown
+        if not re.search(".*?".join(re.escape(flat(stage.here(part))) for part in line.split("…")), text)
+    ]
