@@ -18,6 +18,7 @@ from sync.repairy.webhook import verify
 from sync.settings import Workshop
 from sync.watch import Addresses, Looking, Watch
 from sync.web import health, metrics, page, webhooks
+from sync.web.remarks import remarks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
 
@@ -68,7 +69,7 @@ def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhook
 
     names = tuple(site.name for site in sites)
     counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls, breakers)
-    shown = page.routes(app, sites, daemon.wake)
+    shown = page.routes(app, sites, daemon.wake, lambda: remarks(intake, daemon.pulse, app.clock.now()))
     routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted), *shown]
     return Listener(Starlette(routes=routes), str(app.settings.web.listen))
 

@@ -116,5 +116,5 @@ class Engine:
             desk = site.state.desk(site.name)
             site.state.save_desk(replace(desk, last_write={**desk.last_write, **dict.fromkeys(wrote, site.stamp())}))
         errors = " ".join(f"{side} not read" for side, good in reached.items() if not good)
-        if counts or errors:
-            site.state.record_run(site.name, started, site.now(), dict(counts), errors)
+        counts += Counter(calls=site.breaker.went())  # a sum drops what is zero
+        site.state.record_run(site.name, started, site.now(), dict(counts), errors)

@@ -124,6 +124,8 @@ def _intent(site: Site, link: Link, action: Action) -> Intent:
         if name in action.fields or ("name" in action.fields and name in RAW["name"])
     }
     context: dict[str, Any] = {"groups": list(action.groups), "visible": sorted(action.visible), "added": action.added}
+    if since := _since(link, action):
+        context["since"] = since
     if action.side == "shop" and action.kind == "create":
         context["keys"] = sorted(site.state.digests(site.name))
     return Intent(
@@ -139,6 +141,13 @@ def _intent(site: Site, link: Link, action: Action) -> Intent:
         context,
         site.now(),
     )
+
+
+def _since(link: Link, action: Action) -> str:
+    """When the newest of the values was first seen on the other side; "" where a person decided on it, or none was seen."""
+    source = "repairy" if action.side == "shop" else "shop"
+    firsts = [link.seen[key]["first"] for group in action.groups if (key := f"{source}.{group}") in link.seen]
+    return "" if link.choice else max(firsts, default="")
 
 
 def _write(site: Site, link: Link, action: Action) -> Sighting:

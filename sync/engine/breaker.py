@@ -31,7 +31,7 @@ class Breaker:
     def __init__(self, clock: Clock, rest: timedelta = timedelta(seconds=30)) -> None:
         """`rest`: how long it stays open the first time."""
         self._clock, self._lock = clock, threading.Lock()
-        self._failures = self._openings = 0
+        self._failures = self._openings = self._went = 0
         self._until: datetime | None = None
         self._calls: deque[datetime] = deque()
         self._wasted: deque[datetime] = deque()  # retries that failed
@@ -50,6 +50,17 @@ class Breaker:
     def half_open(self) -> bool:
         with self._lock:
             return self._until is not None and self._until <= self._clock.now()
+
+    def going(self) -> None:
+        """A call goes out."""
+        with self._lock:
+            self._went += 1
+
+    def went(self) -> int:
+        """How many calls went out since this was asked last."""
+        with self._lock:
+            count, self._went = self._went, 0
+            return count
 
     def good(self) -> None:
         """It answered, whatever it said."""
@@ -127,6 +138,7 @@ class Guarded:
             raise NotSent(str(error), error.retry_after) from None
 
     def _counted(self, call: Callable[[], A]) -> A:
+        self._breaker.going()
         try:
             result = call()
         except (NotFound, Rejected):

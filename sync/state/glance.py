@@ -5,7 +5,7 @@ Another process may work meanwhile: each method is one consistent look, two of t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from sync.core.booking import Link
 from sync.core.times import parse, stamp
-from sync.records import Decision, Standing
+from sync.records import Decision, Run, Standing
 from sync.state import tables
 from sync.state.desk import Statements
 
@@ -41,14 +41,13 @@ class Past:
 
 @dataclass(frozen=True)
 class Written:
-    """One write that was tried. `seen` is the link's: since when each value stands on its side."""
+    """One write that was tried. `since`: when its newest value was first seen; None where a person decided on it."""
 
     side: str
     outcome: str | None
     started_at: datetime
     finished_at: datetime | None
-    groups: Collection[str]
-    seen: Mapping[str, Mapping[str, str]]
+    since: datetime | None
 
 
 class Glance(Statements):
@@ -141,20 +140,19 @@ class Glance(Statements):
 
     # figures over time
 
-    def passes(self, workshop: str, since: datetime) -> list[tuple[datetime, str]]:
-        """When a pass did something or could not read a side, and in that case which."""
-        query = sa.select(_RUN.c.started_at, _RUN.c.error).where(_RUN.c.workshop == workshop, _RUN.c.started_at >= since)
+    def passes(self, workshop: str, since: datetime) -> list[Run]:
+        """Those that wrote or could not read a side; the others in one row for each half hour, counted as `quiet`."""
+        query = sa.select(*tables.columns(_RUN, Run)).where(_RUN.c.workshop == workshop, _RUN.c.started_at >= since)
         with self._reading() as connection:
-            return [(at, error) for at, error in connection.execute(query)]
+            return [Run(*row) for row in connection.execute(query)]
 
     def written(self, workshop: str, since: datetime, limit: int = 50_000) -> list[Written]:
         """The newest writes since then."""
         c = _INTENT.c
-        columns = (c.side, c.outcome, c.started_at, c.finished_at, c.context, _LINK.c.seen)
-        query = sa.select(*columns).join(_LINK, _LINK.c.id == c.link_id).where(c.workshop == workshop, c.started_at >= since)
+        query = sa.select(c.side, c.outcome, c.started_at, c.finished_at, c.context).where(c.workshop == workshop)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(c.started_at.desc()).limit(limit))
-            return [Written(*row[:4], row[4].get("groups", ()), row[5]) for row in rows]
+            rows = connection.execute(query.where(c.started_at >= since).order_by(c.started_at.desc()).limit(limit))
+            return [Written(*row[:4], parse(row[4]["since"]) if row[4].get("since") else None) for row in rows]
 
     def _backlog(self, moment: sa.ColumnElement[Any], *wanted: sa.ColumnElement[bool]) -> Backlog:
         with self._reading() as connection:

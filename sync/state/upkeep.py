@@ -16,7 +16,7 @@ from sync.state.links import store_link
 
 # What may be known of a finished booking for ever; every other field says something about a customer.
 _KEPT = frozenset({"status", "starts_at", "ends_at", "service_category", "service_code"})
-_KEPT_CONTEXT = frozenset({"groups", "visible"})
+_KEPT_CONTEXT = frozenset({"groups", "visible", "since"})
 
 
 class Upkeep(Inbox):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sync.core.booking import Fields, Link, Side
+from sync.core.booking import IGNORE, UNMAPPED, Fields, Link, Side
 from sync.core.canonical import view
 from sync.core.status import OPEN
 from sync.core.times import day_of, is_day, parse, stamp
@@ -195,7 +195,8 @@ def _row(site: Site, link: Link, stands: Sequence[Standing]) -> Row:
 
 
 def _status(fields: Fields) -> str:
-    return (fields.get("status") or "none").removeprefix("?")
+    word = (fields.get("status") or "").removeprefix(UNMAPPED)
+    return {"": "not there", IGNORE: "no booking"}.get(word, word)
 
 
 def _state(site: Site, link: Link, stands: Sequence[Standing]) -> tuple[str, str, str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from statistics import median
 from typing import Literal
 
-from sync.core.times import parse, start_of
+from sync.core.times import start_of
 from sync.engine.site import Site
 from sync.ports import Clock
+from sync.records import Run
 from sync.state.glance import Glance, Written
 
 Span = Literal["24h", "30d"]
@@ -19,12 +20,14 @@ FRESH = 60.0  # seconds for which figures are shown again without counting anew
 
 @dataclass
 class Bucket:
-    """One hour or one day. `lags`: seconds from when a value was first seen until it was written on the other side."""
+    """One hour or one day. `calls` are all that went to Repairy, the writes among them; `lags` are seconds from when a
+    value was first seen until the other side had taken it."""
 
     at: datetime
     label: str
-    worked: int = 0
+    passes: int = 0
     unread: int = 0
+    calls: int = 0
     shop: int = 0
     repairy: int = 0
     failed: int = 0
@@ -61,10 +64,10 @@ class Charts:
     def _counted(self, span: Span) -> list[Bucket]:
         made = _empty(span, self._clock.now(), self.zone)
         for site in self._sites:
-            for at, error in self._glance.passes(site.name, made[0].at):
-                _count_pass(_of(made, at), error)
+            for run in self._glance.passes(site.name, made[0].at):
+                _count_passes(_of(made, run.started_at), run)
             for one in self._glance.written(site.name, made[0].at):
-                _count_call(_of(made, one.started_at), one)
+                _count_write(_of(made, one.started_at), one)
         return made
 
 
@@ -82,23 +85,17 @@ def _of(made: Sequence[Bucket], at: datetime) -> Bucket:
     return next((one for one in reversed(made) if one.at <= at), made[0])
 
 
-def _count_pass(bucket: Bucket, error: str) -> None:
-    bucket.worked += 1
-    bucket.unread += bool(error)
+def _count_passes(bucket: Bucket, run: Run) -> None:
+    bucket.passes += run.counts.get("quiet", 1)
+    bucket.unread += bool(run.error)
+    bucket.calls += run.counts.get("calls", 0)
 
 
-def _count_call(bucket: Bucket, one: Written) -> None:
+def _count_write(bucket: Bucket, one: Written) -> None:
     if one.outcome == "accepted":
         bucket.shop += one.side == "shop"
         bucket.repairy += one.side == "repairy"
-        bucket.lags += _lag(one)
+        if one.since and one.finished_at:
+            bucket.lags.append(max(0.0, (one.finished_at - one.since).total_seconds()))
     elif one.outcome is not None:
         bucket.failed += 1
-
-
-def _lag(one: Written) -> Iterable[float]:
-    """Of a value that has not changed since; of one that has, it is not known any more when it was first seen."""
-    source = "repairy" if one.side == "shop" else "shop"
-    firsts = [parse(one.seen[key]["first"]) for group in one.groups if (key := f"{source}.{group}") in one.seen]
-    known = [first for first in firsts if one.finished_at and first <= one.started_at]
-    return [(one.finished_at - max(known)).total_seconds()] if known and one.finished_at else []

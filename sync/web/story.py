@@ -15,15 +15,19 @@ from sync.core.booking import GROUPS, Fields, Link, Side
 from sync.core.canonical import view
 from sync.core.times import parse
 from sync.engine.site import Site
-from sync.records import Intent
+from sync.records import Decision, Intent
 from sync.state.glance import Glance
 from sync.web import wording
 from sync.web.review import spoken
 
 SIDES: tuple[Side, ...] = ("shop", "repairy")
-KINDS: Mapping[str, str] = {
+DONE: Mapping[str, str] = {
     "create": "Created", "change": "Changed", "done": "Set to done", "cancel": "Cancelled", "link": "Linked",
 }  # fmt: skip
+TRIED: Mapping[str, str] = {
+    "create": "create it", "change": "change it", "done": "set it to done", "cancel": "cancel it", "link": "link it",
+}  # fmt: skip
+WRITES: Mapping[str | None, str] = {None: "sent", "accepted": "sent", "stale": "told"}  # outcome -> tone; any other: failed
 TOLD: Mapping[str, str] = {
     "created": "a new booking",
     "updated": "a change",
@@ -53,12 +57,13 @@ class Entry:
 
 def story(site: Site, glance: Glance, link: Link) -> list[Entry]:
     """Oldest first."""
+    decided = glance.decided(link.workshop, "resolve", str(link.id))
     intents = sorted(site.state.intents(link.id), key=lambda one: one.started_at)
     entries = [
         *_edits(link, intents, site.rules.zone),
         *[_sent(one, site.rules.zone) for one in intents],
-        *_stood(glance, link),
-        *_persons(glance, link),
+        *_stood(glance, link, decided),
+        *[_person(one) for one in decided],
         *[
             Entry(at, "told", f"Repairy told of {TOLD.get(word, word)}.")
             for at, word in glance.told(link.workshop, link.repairy_id or "")
@@ -130,14 +135,14 @@ def _changes(names: Iterable[str], before: Fields, after: Fields, zone: tzinfo) 
 
 def _sent(intent: Intent, zone: tzinfo) -> Entry:
     before, after = view(intent.before), view(intent.after)
-    what = f"{KINDS.get(intent.kind, intent.kind)} {wording.WHERE[intent.side]} by repairy-sync{_telling(intent)}."
+    did = DONE[intent.kind] if intent.outcome in (None, "accepted") else f"Tried to {TRIED[intent.kind]}"
+    what = f"{did} {wording.WHERE[intent.side]} by repairy-sync{_telling(intent)}."
     took = f", after {_took(intent.finished_at - intent.started_at)}" if intent.finished_at else ""
     why = f" {wording.sentence(intent.error)}" if intent.error else ""
     undo = intent.op if intent.outcome == "accepted" and intent.before else ""
-    tone = "sent" if intent.outcome in (None, "accepted") else "failed"
     return Entry(
         intent.started_at,
-        tone,
+        WRITES.get(intent.outcome, "failed"),
         what,
         _changes(after, before, after, zone),
         f"{wording.OUTCOMES[intent.outcome]}{took}.{why}",
@@ -158,18 +163,18 @@ def _took(span: timedelta) -> str:
 # -- why it waited, and who decided
 
 
-def _stood(glance: Glance, link: Link) -> Iterator[Entry]:
+def _stood(glance: Glance, link: Link, decided: Sequence[Decision]) -> Iterator[Entry]:
     for past in glance.past(link.id):
         one = past.standing
         if one.kind not in ("held", "noted"):
             continue
         yield Entry(one.since, "held", f"{one.kind.capitalize()}: {wording.sentence(one.reason)}")
         if past.closed_at and one.kind == "held":
-            by = "a person released it" if past.closed_by else "its cause had gone"
+            person = past.closed_by or any(one.since <= made.at <= past.closed_at for made in decided)
+            by = "a person decided" if person else "its cause had gone"
             yield Entry(past.closed_at, "held", f"No longer held ({by}): {wording.sentence(one.reason)}")
 
 
-def _persons(glance: Glance, link: Link) -> Iterator[Entry]:
-    for one in glance.decided(link.workshop, "resolve", str(link.id)):
-        came = "Taken up by the next pass." if one.taken_at else "The next pass takes it up."
-        yield Entry(one.at, "person", f"A person decided: {spoken(json.loads(one.value))}.", came=came)
+def _person(one: Decision) -> Entry:
+    came = "Taken up by the next pass." if one.taken_at else "The next pass takes it up."
+    return Entry(one.at, "person", f"A person decided: {spoken(json.loads(one.value))}.", came=came)

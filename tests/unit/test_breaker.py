@@ -174,3 +174,12 @@ def test_the_more_calls_succeed_the_more_retries_may_fail(breaker: Breaker, cloc
     assert breaker.spent() is not None
     clock.sleep(timedelta(minutes=61).total_seconds())
     assert breaker.spent() is None
+
+
+def test_calls_that_went_are_told_once_whatever_came_of_them(guarded: Guarded, target: Target, breaker: Breaker) -> None:
+    """Those that the open breaker stopped never went."""
+    guarded.read("b1")
+    fail(guarded, target, STORM)
+    with pytest.raises(NotSent):
+        guarded.update("b1", {})
+    assert (breaker.went(), breaker.went()) == (1 + STORM, 0)

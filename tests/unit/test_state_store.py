@@ -433,6 +433,23 @@ def test_runs_are_kept_newest_first(store: StateStore) -> None:
     assert [run.counts["actions"] for run in store.last_runs("north", 2)] == [2, 1]
 
 
+def test_passes_that_wrote_nothing_share_a_row_for_half_an_hour(store: StateStore) -> None:
+    """Counted beside those that wrote or failed, which have rows of their own; another workshop's are its own."""
+    half = NOON.replace(minute=30)
+    for at, counts, error in [
+        (NOON, {"calls": 2}, ""), (half - timedelta(seconds=1), {}, ""), (NOON, {"repairy.accepted": 1, "calls": 3}, ""),
+        (NOON, {"calls": 1}, "shop not read"), (half, {"calls": 5}, ""),
+    ]:  # fmt: skip
+        store.record_run("north", at, at, counts, error)
+    store.record_run("south", NOON, NOON, {})
+    assert sorted((run.started_at, run.error, run.counts) for run in store.last_runs("north", 9) if "quiet" in run.counts) == [
+        (NOON, "", {"quiet": 2, "calls": 2}),
+        (half, "", {"quiet": 1, "calls": 5}),
+    ]
+    assert len(store.last_runs("north", 9)) == 4
+    assert [run.counts for run in store.last_runs("south", 9)] == [{"quiet": 1}]
+
+
 # --- forgetting ---
 
 

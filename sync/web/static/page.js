@@ -1,7 +1,7 @@
 // Draws the charts from the table beside them. The page works without any of this.
 "use strict";
 (() => {
-  const COLOURS = ["--good", "--busy", "--trouble"];
+  const COLOURS = { "To the shop": "--good", "Passes": "--good", "Usual lag": "--good", "A side not read": "--trouble", "Not taken": "--trouble" };
 
   function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -27,13 +27,11 @@
     const moment = moments();
     const numbers = box.dataset.columns.split(" ").map(Number);
     const axis = { stroke: colour("--quiet"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge") } };
-    const series = numbers.map((number, index) => ({
-      label: table.tHead.rows[0].cells[number].textContent,
-      stroke: colour(COLOURS[index]),
-      width: 2,
-      dash: [[], [8, 4], [2, 3]][index],
-      points: { show: true, size: 4 },
-    }));
+    const series = numbers.map((number, index) => {
+      const label = table.tHead.rows[0].cells[number].textContent;
+      const stroke = colour(COLOURS[label] ?? "--busy");
+      return { label, stroke, width: 2, dash: [[], [8, 4], [2, 3]][index], points: { show: true, size: 5, fill: stroke } };
+    });
     const options = {
       width: box.clientWidth,
       height: 180,
@@ -42,7 +40,8 @@
       series: [{ label: "From", value: (_, seconds) => moment(seconds) }, ...series],
     };
     box.replaceChildren();
-    new uPlot(options, [column(table, 0), ...numbers.map((number) => column(table, number))], box);
+    const values = [column(table, 0), ...numbers.map((number) => column(table, number))];
+    new uPlot(options, values, box).setLegend({ idx: values[0].length - 1 });
   }
 
   function drawAll() {
