@@ -152,6 +152,9 @@ class Repairy(Protocol):
         ...
 
 
+PROBED = "repairy-sync-check"  # the action of an event that we sent to ourselves: stored as looked at, so nothing is read
+
+
 @dataclass(frozen=True)
 class Event:
     """A verified webhook, as stored: a hint to read one booking again."""

@@ -27,7 +27,7 @@ from typing import Any
 from sync.core.times import parse, stamp
 from sync.errors import NotSent, SyncError, Unknown, Unreachable
 from sync.machine import Rounds
-from sync.ports import Clock, Event, Log
+from sync.ports import PROBED, Clock, Event, Log
 from sync.repairy.contract import Contract
 from sync.repairy.transport import Transport
 from sync.repairy.webhook import verify
@@ -209,6 +209,17 @@ class Fetcher(Rounds):
         elif before and not problem:
             self._log.info("events come from the relay again")
 
+    def take(self, body: bytes) -> bool:
+        """Whether the relay keeps a delivery with this body, which is deleted there; the others stay. Raises Unreachable."""
+        after = 0
+        while events := self._asked([], after)["events"]:
+            for one in events:
+                if base64.b64decode(one["body"]) == body:
+                    self._asked([one["key"]], int(one["number"]))
+                    return True
+            after = int(events[-1]["number"])
+        return False
+
     def _fetch(self) -> None:
         done, after = list[str](), 0
         while not self.ended.is_set():
@@ -265,7 +276,7 @@ class Fetcher(Rounds):
             self._intake.foreign += 1
         elif not any(fresh):
             self._intake.repeated += 1
-        else:
+        elif event.action != PROBED:
             self._intake.stored += 1
             self._intake.last_stored = self._clock.now()
             self._wake()

@@ -14,6 +14,7 @@ from sync.check import Finding, error
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
 from sync.errors import ConfigError
+from sync.probe import hooks
 from sync.repairy import contract as wire
 from sync.settings import Workshop as Named
 from sync.state import migrate as migrations
@@ -29,6 +30,7 @@ def add(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     offline: Annotated[bool, typer.Option("--offline", help="Only what lies on this machine.")] = False,
+    webhook: Annotated[bool, typer.Option("--webhook", help="Send a probe event through webhooks.public_url.")] = False,
     workshop: Workshop = "",
 ) -> None:
     """Configuration, profile, contract, both connections, state; says what to do about each finding.
@@ -38,6 +40,7 @@ def check(
     asked: Asked = context.obj
     with asked.app() as app:
         findings = looked(app, list(chosen(app, workshop)), offline=offline)
+        findings += hooks.check(app) if webhook else []
     shown(asked, findings)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from sync.errors import Conflict
-from sync.ports import Event
+from sync.ports import PROBED, Event
 from sync.state import tables
 from sync.state.standings import Standings
 
@@ -20,11 +20,13 @@ class Inbox(Standings):
 
     def add_event(self, event: Event, workshop: str) -> bool:
         """Committed when it returns; False where that id is known. Raises Unreachable (a full disk, for one)."""
+        settled = self.clock.now() if event.action == PROBED else None
         try:
             with self._writing() as connection:
                 if connection.execute(_seen(event.id, workshop)).first():
                     return False
-                connection.execute(_T.insert().values(**tables.values(event), workshop=workshop, parked=False))
+                row = {**tables.values(event), "workshop": workshop, "parked": False, "settled_at": settled}
+                connection.execute(_T.insert().values(row))
         except Conflict:  # two deliveries at once, on PostgreSQL
             return False
         return True
@@ -48,6 +50,14 @@ class Inbox(Standings):
     def event_seen(self, id: str, workshop: str | None = None) -> bool:
         with self._reading() as connection:
             return connection.execute(_seen(id, workshop)).first() is not None
+
+    def drop_probe(self, id: str) -> bool:
+        """Whether this event of our own came; it is gone when this returns, as if it had never come."""
+        if not self.event_seen(id):
+            return False
+        with self._writing() as connection:
+            connection.execute(_T.delete().where(_T.c.id == id, _T.c.action == PROBED))
+        return True
 
     def _mark(self, ids: Collection[str], workshop: str | None, **values: object) -> None:
         if ids:

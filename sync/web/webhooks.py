@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sync.errors import SyncError
-from sync.ports import Clock, Event
+from sync.ports import PROBED, Clock, Event
 
 PATH = "/webhooks/repairy"
 METHODS = ["POST", "PUT", "PATCH"]
@@ -129,7 +129,7 @@ class _Endpoint:
             self._intake.unstored += 1
             self._intake.last_problem = _said(error)
             return _answer(503, "could not be stored; send it again")
-        return self._told(fresh)
+        return _answer(200, "stored") if event.action == PROBED else self._told(fresh)
 
     def _meant(self, event: Event) -> list[str]:
         """The workshops to store it for: its own, or all where it names none."""
