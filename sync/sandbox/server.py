@@ -208,7 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, answer: Answer) -> bytes:
         reason = self.responses.get(answer.status, ("",))[0]
-        lines = [f"HTTP/1.1 {answer.status} {reason}", f"Content-Length: {len(answer.body)}"]
+        lines = [f"HTTP/1.1 {answer.status} {reason}", f"Date: {self.date_time_string()}", f"Content-Length: {len(answer.body)}"]
         lines += [f"{name}: {value}" for name, value in answer.headers.items()]
         if self.close_connection or answer.cut:
             lines.append("Connection: close")

@@ -29,7 +29,7 @@ _ALTERS = re.compile(r"\bALL PRIVILEGES\b|\b(?:ALTER|DROP)\b(?! ROUTINE)")
 
 
 def cannot_write(engine: sa.Engine) -> bool:
-    """Whether this session is read-only whatever is granted. A SQLite file is locked for an instant, as a write would."""
+    """Whether this session is read-only whatever is granted. A SQLite file is tried."""
     with connect.reading(engine) as connection:
         if engine.dialect.name == "sqlite":
             return _lite_refuses(connection)
@@ -52,11 +52,15 @@ def may_alter(engine: sa.Engine, tables: list[str]) -> bool:
 
 
 def _lite_refuses(connection: sa.Connection) -> bool:
+    """A write that is taken back: only so does SQLite open its journal, for which the folder too must be writable."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar()
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}")
     except sa.exc.OperationalError as error:
-        return getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_READONLY")  # in use now is no lack of rights
+        return getattr(error.orig, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))  # in use is no lack
+    finally:
+        connection.rollback()
     return False
 
 
