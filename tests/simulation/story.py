@@ -58,7 +58,7 @@ class History:
         must = KINDS[self.world.seed % len(KINDS)]  # so that none is left out by chance
         for step in range(self.chance.randint(10, 20)):
             self._step(must if step % 4 == 2 else "")
-        self._end()
+        self.end()
         return self
 
     def _step(self, must: str) -> None:
@@ -172,7 +172,7 @@ class History:
             if row and row["in_use"]:
                 self.people.staff_lock(case, False)
 
-    def _end(self) -> None:
+    def end(self) -> None:
         self.calm()
         for seconds in QUIET:
             self.world.deliver()
