@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 from rich.table import Table
 
@@ -20,6 +20,7 @@ from sync.errors import ConfigError
 from sync.wiring import App, opened
 
 HELD = 3
+WHOLE = 500  # columns of a table that no terminal shows
 Workshop = Annotated[str, typer.Option("--workshop", help="Only this workshop.", metavar="NAME")]
 
 
@@ -42,16 +43,16 @@ class Asked:
         with opened(self.load()) as app:
             yield app
 
-    def say(self, result: dict[str, Any], *lines: str | Table) -> None:
-        """JSON, or plain lines and tables."""
+    def say(self, result: dict[str, Any], *lines: RenderableType) -> None:
+        """JSON, or lines and tables: coloured and as wide as the terminal there, plain and whole elsewhere."""
         if self.json:
             sys.stdout.write(json.dumps(result, ensure_ascii=False, default=str) + "\n")
             return
-        console = Console()
+        console = Console(highlight=False)
+        if not console.is_terminal:
+            console.width = WHOLE
         for line in lines:
-            console.print(line, markup=False, soft_wrap=not isinstance(line, Table)) if isinstance(line, str) else console.print(
-                line
-            )
+            console.print(line, markup=False, soft_wrap=not isinstance(line, Table))
 
 
 def chosen(app: App, name: str) -> Sequence[settings.Workshop]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sync import decisions, report
+from sync.cli import outlook
 from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
 from sync.core.booking import Fields, Link
 from sync.engine.site import Site
@@ -36,15 +37,7 @@ def status(context: typer.Context, workshop: Workshop = "") -> None:
     with asked.app() as app, _sites(app, workshop) as sites:
         found = [report.status(site) for site in sites]
         deaf = not app.settings.webhooks.public_url and not app.settings.webhooks.relay
-    made = table("", "workshop", "mode", "links", "due", "waiting", "noted", "held", "paused", "shop read", "Repairy read")
-    for one in found:
-        last = one["last_success"]
-        numbers = [str(one[name]) for name in ("links", "due", "waiting", "noted", "held")]
-        made.add_row(
-            one["name"], one["mode"], *numbers, one["paused"] or "no", last["shop"] or "never", last["repairy"] or "never"
-        )
-    said = ["Bookings made online do not reach the shop: no webhooks are configured (webhooks.public_url)."] if deaf else []
-    asked.say({"workshops": found}, made, *said)
+        asked.say({"workshops": found}, *([] if asked.json else outlook.status(sites, deaf)))
     if any(one["held"] for one in found):
         raise typer.Exit(HELD)
 
@@ -92,11 +85,7 @@ def held(context: typer.Context, workshop: Workshop = "") -> None:
     asked: Asked = context.obj
     with asked.app() as app, _sites(app, workshop) as sites:
         found = report.held(sites)
-    plans = table("held plans: repairy-sync approve DIGEST", "digest", "kind", "count", "why")
-    for one in found["plans"]:
-        plans.add_row(one["digest"], one["kind"], str(one["count"]), one["reason"])
-    nothing = [] if found["held"] or found["plans"] else ["nothing is held"]
-    asked.say(found, *rows("held: repairy-sync resolve ID …", found["held"]), *([plans] if found["plans"] else []), *nothing)
+        asked.say(found, *([] if asked.json else outlook.held(sites)))
     if found["held"] or found["plans"]:
         raise typer.Exit(HELD)
 

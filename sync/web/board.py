@@ -37,6 +37,14 @@ class SideNow:
     to_confirm: int
     error: str
 
+    @property
+    def queue(self) -> str:
+        parts = [
+            f"{self.to_read:,} to read" if self.to_read else "",
+            f"{self.to_confirm:,} to confirm" if self.to_confirm else "",
+        ]
+        return ", ".join(filter(None, parts)) or "empty"
+
 
 @dataclass(frozen=True)
 class WorkshopNow:

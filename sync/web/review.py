@@ -57,9 +57,15 @@ class Case:
     decided: str = ""  # what a person decided and no pass has taken up yet
 
     @property
-    def plans(self) -> list[str]:
-        """Digests of the held plans that this booking is part of."""
-        return [one.digest for one in self.stands if one.digest]
+    def about(self) -> str:
+        """Whose car, as its owner says it: "AAA001, Customer One"."""
+        seen = view(self.link.shop or self.link.repairy or {})
+        return ", ".join(filter(None, (seen.get("rego"), seen.get("name"))))
+
+    @property
+    def differing(self) -> Sequence[Line]:
+        """What both sides hold and differs; every line where nothing does, or one side is not there."""
+        return [line for line in self.lines if line.differs] or self.lines
 
 
 @dataclass(frozen=True)

@@ -93,10 +93,10 @@ def test_the_page_is_not_shown_in_a_frame(shared: OpenedPage, window: Window) ->
 
 def test_charts_are_drawn(shared: OpenedPage, window: Window) -> None:
     page = window(shared)
-    expect(page.locator(".chart canvas")).to_have_count(3)
+    expect(page.locator(".chart canvas")).to_have_count(4)
     page.get_by_role("link", name="30 days").click()
     expect(page.get_by_role("heading", name="The last 30 days")).to_be_visible()
-    expect(page.locator(".chart canvas")).to_have_count(3)
+    expect(page.locator(".chart canvas")).to_have_count(4)
 
 
 def test_it_is_live(shared: OpenedPage, window: Window) -> None:

@@ -41,7 +41,8 @@
     };
     box.replaceChildren();
     const values = [column(table, 0), ...numbers.map((number) => column(table, number))];
-    new uPlot(options, values, box).setLegend({ idx: values[0].length - 1 });
+    options.hooks = { ready: [(plot) => plot.setLegend({ idx: values[0].length - 1 })] };
+    new uPlot(options, values, box);
   }
 
   function drawAll() {
