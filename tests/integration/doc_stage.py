@@ -14,16 +14,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sync.cli import main
 from sync.demo.shop import ZONE
-from tests.integration.doc_pages import ROOT, Block, Command, blocks
-from tests.integration.installation import Installation, opened
+from sync.sandbox.partner import PARTNER_ID
+from tests.integration.doc_pages import Block, Command, blocks
+from tests.integration.installation import WORKSHOP, Installation, opened
 
 BIN = Path(sys.executable).parent
-PROGRAM = BIN / "repairy-sync"
 
 
 @dataclass
@@ -53,9 +53,6 @@ class Stage:
         )  # fmt: skip
         return done.returncode, done.stdout
 
-    def json(self, *words: str) -> object:
-        return self.home.run(*words).json
-
     def here(self, text: str) -> str:
         """The page's places, as they are on this stage."""
         for there, place in self.places.items():
@@ -75,17 +72,13 @@ class Stage:
 
 
 def _digest(stage: Stage) -> str:
-    """Of the held plan; else of what the last command showed."""
+    """Of the held plan; else of what a rebuild would do."""
     plans = stage.home.run("held").json["plans"]
-    return str(plans[0]["digest"])
-
-
-def _rebuild_digest(stage: Stage) -> str:
-    return str(stage.home.run("rebuild").json["workshops"][0]["digest"])
+    return str(plans[0]["digest"] if plans else stage.home.run("rebuild").json["workshops"][0]["digest"])
 
 
 def _entry(stage: Stage) -> str:
-    """The last write to the shop."""
+    """The last write to Repairy of the booking that these pages talk about."""
     journal = stage.home.run("show", "NS-12").json["journal"]
     return str([one["op"] for one in journal if one["side"] == "repairy" and one["kind"] == "change"][-1])
 
@@ -112,6 +105,7 @@ def _small(stage: Stage) -> None:
     """A dozen bookings, linked."""
     with contextlib.closing(sqlite3.connect(stage.home.folder / "shop.db")) as shop, shop:
         shop.execute("DELETE FROM bookings WHERE id > 12 AND id <= 40")
+    stage.home.configure(shop_url=f"sqlite:///{stage.home.folder / 'shop.db'}")
     assert stage.home.run("backfill", "--nothing-at-repairy").code == 0
 
 
@@ -145,9 +139,88 @@ def moved_in_the_described_shop(stage: Stage) -> None:
         shop.execute("UPDATE job SET clock = '11:00', touched = ? WHERE id = 1", (now,))
 
 
+def initialised(stage: Stage) -> None:
+    """What the dialogue of `init` leaves when all was answered."""
+    shop = stage.places["mariadb+pymysql://bridge@localhost/shop"]
+    code, said = stage.run(["init", shop, "--out", str(stage.etc), "--yes", "--name", "Northside", "--timezone", str(ZONE)])
+    assert code == 0, said
+    facts = {"base_url": stage.home.sandbox.base_url, "partner_id": PARTNER_ID, "id": WORKSHOP, "contract": "../contract.toml"}
+    edited(stage, **facts)
+    for one in (stage.home.folder / "secrets").iterdir():
+        shutil.copy(one, stage.etc / "secrets")
+
+
+def edited(stage: Stage, **options: str) -> None:
+    """These options, as an owner's editor leaves them."""
+    file = stage.etc / "repairy-sync.toml"
+    text = file.read_text(encoding="utf-8")
+    for key, value in options.items():
+        text = re.sub(rf'(?m)^{key} = "[^"]*"', f'{key} = "{value}"', text)
+    file.write_text(text, encoding="utf-8")
+
+
+def known_ids(stage: Stage) -> None:
+    ids = "".join(f"{one['id']}\n" for one in stage.home.bookings())
+    (stage.etc / "known.csv").write_text("repairy_id\n" + ids, encoding="utf-8")
+
+
+def both_moved(stage: Stage) -> None:
+    """The office and the customer move booking 12, each another way."""
+    home = stage.home
+    home.office.move(12, home.office.at(3, 8))
+    with home.sandbox.lock:
+        home.sandbox.partner.edit(home.id_of(12), bookingTime=f"{home.office.at(4, 0).date()}T00:00:00Z")
+    home.tell(home.id_of(12), "bookingUpdated")
+    home.run("sync")
+
+
+def many_noted(stage: Stage) -> None:
+    """More edits than these numbers let through."""
+    stage.home.configure(safety="max_count = 3\nmin_count = 3")
+    for number in range(3, 9):
+        stage.home.office.note(number, "Ring before noon")
+
+
+def finished(stage: Stage) -> None:
+    stage.home.configure(visible='["done"]')
+    stage.home.office.status(2, "Ready")
+    stage.home.run("sync")
+    assert stage.home.booking(2)["status"] == "done"
+
+
+def lost(stage: Stage) -> None:
+    for one in stage.etc.glob("state.db*"):
+        one.unlink()
+
+
+def new_server(stage: Stage) -> None:
+    """Exported again, since the page took it back; the file is brought to a server that has nothing of ours."""
+    old, folder = stage.home, stage.etc / "new"
+    (stage.etc / "move.zip").unlink()
+    assert old.run("export", str(stage.etc / "move.zip")).code == 0
+    folder.mkdir()
+    shutil.copy(stage.etc / "move.zip", folder)
+    stage.home, stage.etc = Installation(folder), folder
+    stage.home.sandbox, stage.home.office, stage.home.settings = old.sandbox, old.office, old.settings
+
+
+def secrets_in_place(stage: Stage) -> None:
+    for one in (stage.etc.parent / "secrets").iterdir():
+        stage.home.secret(one.name, one.read_text(encoding="utf-8"))
+
+
 SCENES: Mapping[str, Callable[[Stage], None]] = {
     "a-customer-books-online": booked_online,
     "the-shop-moves-a-job": moved_in_the_described_shop,
+    "initialised": initialised,
+    "two-way": lambda stage: edited(stage, mode="two-way"),
+    "known": known_ids,
+    "both-moved": both_moved,
+    "many-noted": many_noted,
+    "finished": finished,
+    "lost": lost,
+    "new-server": new_server,
+    "secrets-in-place": secrets_in_place,
 }
 
 
