@@ -23,7 +23,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-SEVERAL = "several"  # the code of a Rejected where a person must choose: several rows could be the one that is meant
+# Codes of a Rejected where a person must act: several rows could be the one that is meant, or a text does not fit as it is.
+SEVERAL, TOO_LONG, CHARACTERS = "several", "too_long", "characters"
+FOR_A_PERSON = (SEVERAL, TOO_LONG, CHARACTERS)
 
 
 class SyncError(Exception):

@@ -96,7 +96,10 @@ def _to_shop(scene: Scene, fields: Fields, verdict: Verdict, choice: str | None)
     if beyond:
         return noted(group, f"the profile has no statement that writes {', '.join(beyond)}")
     action = scene.action("shop", KIND.get(fields.get("status") or "", "change"), fields, (group,), verdict.reason, verdict.added)
-    return noted(group, "the shop did not take this value") if scene.was_refused(action) else Outlook((action,))
+    if not scene.was_refused(action):
+        return Outlook((action,))
+    why = scene.stuck(action)
+    return held(group, f"the shop did not take this value: {why}") if why else noted(group, "the shop did not take this value")
 
 
 def _cannot_say(scene: Scene, status: str | None) -> Outlook:
@@ -150,12 +153,13 @@ def _bundled(scene: Scene, out: Outlook) -> Outlook:
     shop = [action for action in out.actions if action.side == "shop" and action.kind != "link"]
     quiet = [a for a in out.actions if a.side == "repairy" and a.kind == "change" and not a.visible and "status" not in a.fields]
     rest = [action for action in out.actions if action not in shop and action not in quiet]
-    bundles = [*_bundle(shop), *_bundle(quiet)]
+    bundles = [*_bundle(scene, shop), *_bundle(scene, quiet)]
     order = sorted(rest, key=lambda action: (action.kind == "link", "status" in action.fields))
     return replace(out, actions=(*bundles, *order))
 
 
-def _bundle(actions: list[Action]) -> list[Action]:
+def _bundle(scene: Scene, actions: list[Action]) -> list[Action]:
+    """As one; each alone where they were refused together."""
     if len(actions) < 2:
         return actions
     fields = {name: value for action in actions for name, value in action.fields.items()}
@@ -163,4 +167,5 @@ def _bundle(actions: list[Action]) -> list[Action]:
     groups = tuple(group for action in actions for group in action.groups)
     reason = "; ".join(dict.fromkeys(action.reason for action in actions))
     added = next((action.added for action in actions if action.added), None)
-    return [replace(actions[0], kind=kind, fields=fields, groups=groups, reason=reason, added=added)]
+    made = replace(actions[0], kind=kind, fields=fields, groups=groups, reason=reason, added=added)
+    return actions if scene.was_refused(made) else [made]

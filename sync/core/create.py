@@ -49,8 +49,8 @@ def _create(scene: Scene, target: Side, source: Side, released: bool) -> Outlook
     visible = frozenset({"created"}) if able.visible_create else frozenset[str]()
     action = Action(target, "create", fields, tuple(GROUPS), f"new at {NAME[source]}", visible, reference=scene.link.reference)
     if scene.was_refused(action):
-        for_a_person = scene.link.refused.get(f"{target}.person") == action.signature
-        return (held if for_a_person else noted)("create", f"{NAME[target]} did not take this booking: {scene.link.error}")
+        why = scene.stuck(action)
+        return (held if why else noted)("create", f"{NAME[target]} did not take this booking: {why or scene.link.error}")
     return passed(scene, [action], source, "create", released)
 
 

@@ -136,8 +136,10 @@ def _sent(fields: Fields, names: Collection[str], shown: Fields) -> dict[str, st
 
 
 def memories(action: Action) -> dict[str, str]:
-    """How a refusal of this action, or of one group of it, will be recognised when it is planned again."""
-    if action.kind in ("create", "link") or len(action.groups) < 2:
+    """How a refusal of this action, or of one group of it, will be recognised when it is planned again.
+
+    The shop takes its groups in one transaction: what was refused together is tried apart, each once."""
+    if action.side == "shop" or action.kind in ("create", "link") or len(action.groups) < 2:
         return {memory(action): action.signature}
     return {key: value for group in action.groups for key, value in _memory_of(action, group, set(RAW[group])).items()}
 

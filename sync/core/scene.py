@@ -76,6 +76,10 @@ class Scene:
         alone = replace(action, fields=start) if start else action
         return self.link.refused.get(memory(action)) in (action.signature, alone.signature)
 
+    def stuck(self, action: Action) -> str | None:
+        """Of a refused action: why a person must act, or None where it is enough to note it."""
+        return self.link.refused.get(f"{memory(action)}.held")
+
 
 def visible_kinds(able: Ability, fields: Fields) -> frozenset[str]:
     """Which kinds of message these fields may cause (the contract's [visible])."""

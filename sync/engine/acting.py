@@ -23,7 +23,7 @@ from sync.engine.folding import accept, announce, said, withdraw
 from sync.engine.gather import ours
 from sync.engine.planning import Plan
 from sync.engine.site import Site, names
-from sync.errors import SEVERAL, NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
+from sync.errors import FOR_A_PERSON, NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
 from sync.records import Intent
 
 
@@ -180,9 +180,9 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
         if action.side == "repairy" and link.attempts:
             site.breaker.wasted()
     elif isinstance(failure, Rejected | Unsupported):
-        changes |= {"refused": {**link.refused, **memories(action)}, "due_at": site.stamp()}
-        if isinstance(failure, Rejected) and failure.code == SEVERAL:
-            changes["refused"][f"{action.side}.person"] = action.signature
+        refused = memories(action)
+        why = str(failure) if isinstance(failure, Rejected) and failure.code in FOR_A_PERSON else None
+        changes |= {"refused": {**link.refused, **refused, **{f"{key}.held": why for key in refused}}, "due_at": site.stamp()}
     else:
         changes |= {"due_at": site.stamp(), "poll_at": site.stamp()}
         if action.side == "shop":

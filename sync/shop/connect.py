@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import Dialect
 
-from sync.errors import NotSent, Rejected, SyncError, Unknown, Unreachable
+from sync.errors import CHARACTERS, TOO_LONG, NotSent, Rejected, SyncError, Unknown, Unreachable
 from sync.shop import firebird
 
 Kind = Literal["busy", "lost", "refused"]
@@ -52,6 +52,12 @@ _SESSION["mariadb"] = _SESSION["mysql"]
 _PG_BUSY, _PG_LOST = ("55P03", "40P01", "40001"), ("08", "53", "57", "58")
 _MARIA_BUSY = (1205, 1213, 1020, 3572)
 _MARIA_LOST = (1040, 1042, 1043, 1044, 1045, 1049, 1053, 1129, 1130, 1152, 1203, 1226, 1927)
+# A text that is too long for its column, or has a character that its character set lacks: SQLSTATEs and MariaDB's numbers.
+_LONG, _ODD = ("22001", 1406, 2628, 8152), ("22P05", "22021", 1366, 3988)
+_SAYS = {
+    TOO_LONG: "a text is longer than the shop's column takes; nothing was cut: shorten it, or state the column under [limits]",
+    CHARACTERS: "a text has a character that the shop's database cannot store; nothing was replaced: write it in other letters",
+}
 _LITE_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 _LITE_LOST = ("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOTADB", "SQLITE_CORRUPT")
 _DB_LIB_HEAD = re.compile(r"DB-Lib error message \d+, severity \d+:\s*")
@@ -140,7 +146,9 @@ def _failed(error: BaseException) -> SyncError:
         return NotSent(f"the shop's program has this booking or table in use: {said(error)}; tried again later")
     if kind == "lost":
         return NotSent(f"the shop's database could not be reached: {said(error)}")
-    return Rejected(f"the shop's database refused it: {said(error)}", code=_code(error))
+    code = _code(error)
+    says = _SAYS.get(code, "the shop's database refused it")
+    return Rejected(f"{says}: {said(error)}", code=code)
 
 
 def _foreign(error: BaseException, engine: sa.Engine) -> bool:
@@ -216,6 +224,11 @@ def _bound(error: BaseException) -> set[str]:
 
 def _code(error: BaseException) -> str:
     orig = getattr(error, "orig", None) or error
+    told = {getattr(orig, "sqlstate", None), _number(orig)}
+    if not told.isdisjoint(_LONG):
+        return TOO_LONG
+    if isinstance(orig, UnicodeEncodeError) or not told.isdisjoint(_ODD) or firebird.lacks_character(orig):
+        return CHARACTERS
     return CLASH if isinstance(error, exc.IntegrityError) or firebird.clashes(orig) else type(orig).__name__
 
 

@@ -16,13 +16,18 @@ from sync.shop.profile import Step
 from sync.shop.values import text
 
 
-def run(connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None) -> object:
-    """The new booking's key, in the type the database gave it. Raises Rejected, code `several` where a person must choose."""
-    known = dict(parameters)
+def run(
+    connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None
+) -> tuple[object, frozenset[str]]:
+    """The new booking's key, in the type the database gave it, and which parameters its inserts stored.
+
+    Raises Rejected, code `several` where a person must choose."""
+    known, stored = dict(parameters), frozenset[str]()
     for step in steps:
         found = _found(connection, step, known, rego)
         known[step.set] = found if found is not None else _inserted(connection, step, known)
-    return known["key"]
+        stored |= frozenset[str]().union(*map(statement.parameters, step.insert)) if found is None else frozenset()
+    return known["key"], stored
 
 
 def bound(sql: str, known: Mapping[str, object]) -> dict[str, object]:

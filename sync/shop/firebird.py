@@ -19,6 +19,7 @@ _BUSY = frozenset({"40001"})
 _IN_USE = 335544453  # the table itself, by somebody who alters it
 # The database is shut down, the connection was cut, the password is wrong (its SQLSTATE is also that of a right which lacks).
 _GONE = frozenset({335544528, 335544741, 335544856, 335544472})
+_NO_CHARACTER = 335544565  # transliteration between character sets
 _EMPTY_LINES = ("Dynamic SQL Error", "SQL error code", "Problematic key value")
 
 
@@ -70,6 +71,11 @@ def kind_of(error: Any) -> Literal["busy", "lost", "refused"]:
 def clashes(error: Any) -> bool:
     """Whether a constraint said no; the driver has one class for all errors."""
     return getattr(error, "sqlstate", None) == "23000"
+
+
+def lacks_character(error: Any) -> bool:
+    """Whether a character set lacks a character; the SQLSTATE is that of any text that cannot be another type."""
+    return _NO_CHARACTER in (getattr(error, "gds_codes", None) or ())
 
 
 def line(message: str) -> str:

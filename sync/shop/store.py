@@ -18,10 +18,11 @@ import sqlalchemy as sa
 from sync.core import times
 from sync.core.booking import CANCELLED, PENDING, Ability, Fields, Sighting
 from sync.core.canonical import canonical
-from sync.errors import NotSent, Rejected, Stale, Unsupported
+from sync.errors import TOO_LONG, NotSent, Rejected, Stale, Unsupported
 from sync.ports import Clock, Names, Reading, Window
 from sync.shop import ability, connect, create, rights, statement, survey
 from sync.shop.binding import Binder, laid_over, over_limit
+from sync.shop.kept import refuse_damage
 from sync.shop.profile import Profile
 from sync.shop.rules import PURPOSE, spelled
 from sync.shop.select import Query, Select, batches, inside, rows, tables
@@ -126,7 +127,9 @@ class ShopStore:
                 return replace(before, fields={**before.fields, "status": CANCELLED})
             if after is None:
                 raise Stale("the shop's row went away while it was written; nothing was kept")
-            return self._reader.sighting(after)
+            shown = self._reader.sighting(after)
+            refuse_damage(wanted, shown.fields, (added or wanted.get("job_notes")) if self.ability.append_notes else None)
+            return shown
 
     def link(self, key: str, names: Names) -> Sighting:
         if not self._profile.write.link:
@@ -162,11 +165,13 @@ class ShopStore:
             known = self._remembered(connection, names)
             if known is not None:
                 return self._reader.sighting(known)
-            key = create.run(connection, self._profile.write.create, self._values(fields, names), fields.get("rego"))
+            steps, values = self._profile.write.create, self._values(fields, names)
+            key, stored = create.run(connection, steps, values, fields.get("rego"))
             row = self._row(connection, key) if key is not None else None
             made = self._reader.sighting(row) if row else None
             if made is None or not self._is_new(made, fields):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
+            refuse_damage({name: value for name, value in fields.items() if spelled(name, stored)}, made.fields)
             return made
 
     def _is_new(self, made: Sighting, fields: Fields) -> bool:
@@ -233,7 +238,7 @@ class ShopStore:
         field = over_limit(fields, self._profile)
         if field:
             longest = self._profile.limits.lengths[field]
-            raise Rejected(f"{field} is over the {longest} characters that the shop takes; nothing was cut", code="too_long")
+            raise Rejected(f"{field} is over the {longest} characters that the shop takes; nothing was cut", code=TOO_LONG)
 
     def _stores(self, before: Sighting, name: str, value: str | None) -> bool:
         """Whether the row holds this value already: equal values are never written."""

@@ -174,16 +174,20 @@ def test_a_name_is_told_once_whether_it_is_shown_or_not() -> None:
 
 
 def test_each_group_of_a_refused_bundle_is_recognised_alone() -> None:
-    both = change(
-        {"description": "Brakes", "name": "Client Two", "status": "cancelled"}, "service", "name", "status", side="shop"
-    )
+    both = change({"description": "Brakes", "name": "Client Two", "status": "cancelled"}, "service", "name", "status")
     alone = [
-        change({"description": "Brakes"}, "service", side="shop"),
-        change({"name": "Client Two"}, "name", side="shop"),
-        change({"status": "cancelled"}, "status", side="shop", kind="cancel"),
+        change({"description": "Brakes"}, "service"),
+        change({"name": "Client Two"}, "name"),
+        change({"status": "cancelled"}, "status", kind="cancel"),
     ]
     assert memories(both) == {key: text for one in alone for key, text in memories(one).items()}
-    assert set(memories(both)) == {"shop.service", "shop.name", "shop.status"}
+    assert set(memories(both)) == {"repairy.service", "repairy.name", "repairy.status"}
+
+
+def test_what_the_shop_refused_together_is_recognised_together() -> None:
+    """Its groups went in one transaction: one of them was refused, and it is not known which."""
+    both = change({"description": "Brakes", "job_notes": "Rattle"}, "service", "notes", side="shop")
+    assert memories(both) == {"shop.change": both.signature}
 
 
 def test_a_refused_name_is_recognised_in_the_parts_it_went_in() -> None:
