@@ -12,7 +12,7 @@ import sys
 import typer
 
 from sync import __version__
-from sync.cli import house, init, moving, passes, privacy, relay, review, state, support, unit
+from sync.cli import contract, house, init, moving, passes, privacy, relay, review, state, support, unit
 from sync.cli.common import Asked
 from sync.errors import ConfigError, LeaseHeld, LeaseLost, SyncError, Unreachable
 
@@ -45,7 +45,7 @@ def options(
     context.obj = Asked(config, json, verbose)
 
 
-for module in (init, passes, review, house, state, privacy, relay, unit, moving, support):
+for module in (init, passes, review, house, contract, state, privacy, relay, unit, moving, support):
     module.add(app)
 
 

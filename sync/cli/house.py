@@ -1,21 +1,21 @@
-"""Commands about the installation: check, contract, migrate, demo, sandbox."""
+"""Commands about the installation: check, migrate, demo, sandbox."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sync import logs
-from sync.check import Finding, error
+from sync import logs, made_up
+from sync.check import Finding, error, warning
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
-from sync.errors import ConfigError
-from sync.probe import hooks
-from sync.repairy import contract as wire
+from sync.errors import ConfigError, SyncError
+from sync.probe import hooks, steps
 from sync.settings import Workshop as Named
 from sync.state import migrate as migrations
 from sync.watch import Addresses
@@ -23,7 +23,7 @@ from sync.wiring import App
 
 
 def add(app: typer.Typer) -> None:
-    for command in (check, contract, migrate, demo, sandbox):
+    for command in (check, migrate, demo, sandbox):
         app.command()(command)
 
 
@@ -46,7 +46,16 @@ def check(
 
 def looked(app: App, workshops: list[Named], *, offline: bool) -> list[Finding]:
     """What `check` finds, with what only the alerts' own library can tell."""
-    return [*checked(app, workshops, offline=offline), *_alerts(app)]
+    return [*checked(app, workshops, offline=offline), *_alerts(app), *_made_up(app, workshops)]
+
+
+def _made_up(app: App, workshops: list[Named]) -> Iterator[Finding]:
+    """Bookings of ours, to try Repairy with, that a crash or a refusal left open there."""
+    how = "`repairy-sync contract --probe` with your phone cancels it, or do it there by hand"
+    with suppress(SyncError, ValueError):  # a state that cannot be read is found by `checked`
+        for one in workshops:
+            for link in made_up.left(app, one):
+                yield warning(one.name, f"the made-up booking {steps.name(link)} may still be open at Repairy: {how}")
 
 
 def _alerts(app: App) -> Iterator[Finding]:
@@ -64,21 +73,6 @@ def shown(asked: Asked, findings: Sequence[Finding]) -> None:
     asked.say({"findings": [vars(one) for one in findings]}, made)
     if any(one.level == "error" for one in findings):
         raise typer.Exit(1)
-
-
-def contract(context: typer.Context) -> None:
-    """What is assumed about the Partner API and not yet confirmed, each with its line in the wire contract.
-
-    Example: repairy-sync contract
-    """
-    asked: Asked = context.obj
-    facts = wire.load(asked.load(need_secrets=False).repairy.contract).unconfirmed()
-    made = table(
-        f"{len(facts)} facts are assumed; ask Repairy Support, then correct or confirm them in your contract", "line", "assumed"
-    )
-    for key, value in facts:
-        made.add_row(key, str(value))
-    asked.say({"assumed": [{"key": key, "value": value} for key, value in facts]}, made)
 
 
 def migrate(context: typer.Context) -> None:
