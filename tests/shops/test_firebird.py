@@ -283,3 +283,21 @@ def test_a_server_that_is_gone_is_unreachable_and_nothing_was_sent() -> None:
     with pytest.raises(NotSent):
         shop.create(BOOKING, NAMES)
     shop.close()
+
+
+@pytest.mark.parametrize("charset", ["WIN1252", "UTF8"])
+def test_letters_that_win1252_lacks_are_refused_in_words(garage: FirebirdGarage, shop: ShopStore, charset: str) -> None:
+    """Whether the driver or the server finds it."""
+    made = shop.create(BOOKING, NAMES)
+    other = store(sa.make_url(garage.url).update_query_dict({"charset": charset}).render_as_string(hide_password=False))
+    with pytest.raises(Rejected, match="a character that the shop's database cannot store; nothing was replaced") as refusal:
+        other.change(made.key, {}, {"job_notes": "Ж"}, NAMES)
+    other.close()
+    assert refusal.value.code == "characters"
+    assert shop.read({made.key})[made.key].fields["job_notes"] == made.fields["job_notes"]
+
+
+def test_a_text_longer_than_its_column_is_refused_in_words(shop: ShopStore) -> None:
+    with pytest.raises(Rejected, match="nothing was cut") as refusal:
+        shop.create({**BOOKING, "rego": "A" * 90}, NAMES)
+    assert refusal.value.code == "too_long"
