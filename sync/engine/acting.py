@@ -20,7 +20,7 @@ from sync.core.sight import sight
 from sync.core.times import stamp
 from sync.engine import suspicion
 from sync.engine.folding import accept, announce, said, withdraw
-from sync.engine.gather import ours
+from sync.engine.gather import missed, ours
 from sync.engine.planning import Plan
 from sync.engine.site import Site, names
 from sync.errors import FOR_A_PERSON, NotFound, NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported, WriteFailed
@@ -197,11 +197,13 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
 
 
 def reread(site: Site, link: Link) -> Link:
-    """The shop's row as it is now, at once: a store without stamps may not show the change again."""
+    """The shop's row as it is now, at once: a store without stamps may not show the change again. Gone counts as a first look."""
     try:
         row = site.shop.read({link.shop_key or ""}).get(link.shop_key or "")
     except Unreachable:
         return link
-    if row is None or suspicion.look_at_all(site, link, row):
+    if row is None:
+        return site.state.save(link, **changes) if (changes := missed(site, link, "shop")) else link
+    if suspicion.look_at_all(site, link, row):
         return link
     return site.state.save(link, **sight(link, "shop", row, site.stamp(), site.stamp()), due_at=site.stamp())

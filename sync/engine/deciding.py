@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from sync.core.booking import GROUPS, Link
 from sync.engine import suspicion, upkeep
-from sync.engine.pairing import join, next_reference, split
-from sync.engine.site import Site
+from sync.engine.pairing import join, split
+from sync.engine.site import Site, free_reference
 from sync.errors import SyncError
 from sync.records import Decision
 
@@ -99,7 +99,7 @@ def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
     if link.paired:
         link = split(site, link)
     elif "doubt" in link.choice and link.shop_key is not None:  # its reference is another's booking
-        link = site.state.save(link, reference=next_reference(site, link))
+        link = site.state.save(link, reference=free_reference(site, link.shop_key))
     choice = {key: value for key, value in link.choice.items() if key not in ("identity", "doubt")}
     site.state.save(link, state="open", choice={**choice, "create": "person"}, refused={}, due_at=site.stamp())
 

@@ -13,7 +13,7 @@ from sync.core.action import Action
 from sync.core.booking import Fields, Link, Side, Sighting
 from sync.core.canonical import alike, view
 from sync.core.fold import folded
-from sync.engine.site import Site
+from sync.engine.site import Site, free_reference
 from sync.records import Intent
 
 
@@ -21,6 +21,8 @@ def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sig
     """Fold what the side now shows into the link; which groups it quietly did not take."""
     if action.kind == "create":
         link = without_twin(site, link, action.side, sighting.key)
+    if action.kind == "create" and action.side == "shop":
+        _lose_row(site, link, sighting.key)
     if action.kind == "create" and _stranger(site, link, action, sighting):
         return _not_ours(site, link, action, intent, sighting), []
     then: dict[Side, Fields | None] = {"shop": intent.shop, "repairy": intent.repairy}
@@ -74,12 +76,19 @@ def without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
     return link
 
 
+def _lose_row(site: Site, link: Link, key: str) -> None:
+    """The shop gave the key of a deleted row to the row just made: the booking that had it has none any more."""
+    for one in site.state.by_shop_keys(site.name, [key]).get(key, []):
+        if one.id != link.id and one.state == "open":
+            gone = {"shop": site.stamp(), "shop_gone": site.stamp()}
+            site.state.save(one, shop_key=f"{key} (used again)", shop_digest=None, missing=gone, due_at=site.stamp())
+
+
 def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[str, Any]:
     """The other half of a booking just made."""
     facts: dict[str, Any] = {"missing": {}, "state": "open"}
     if action.side == "shop":
-        number = len(site.state.by_shop_keys(site.name, [sighting.key]).get(sighting.key, []))
-        facts["reference"] = link.reference or site.prefix + sighting.key + (f"~{number + 1}" if number else "")
+        facts["reference"] = link.reference or free_reference(site, sighting.key)
     else:
         facts["poll_at"] = site.stamp(site.poll)
     _journal(

@@ -6,7 +6,7 @@ is missing when it is absent by key in two good reads a quarantine apart; many a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -119,9 +119,22 @@ def _take_in(site: Site, news: News, source: Source) -> None:
     site.state.save_all([(link, sight(link, "shop", row, now, last) | {"due_at": now} | _back(link)) for link, row in known])
     erased = [(link, row) for link, row in mine if forgotten(link) and not _again(site, link, row)]
     site.state.save_all([(link, {"shop_digest": fingerprint(row)}) for link, row in erased])
-    fresh = [(row, 1) for row in news.changed if row.key not in news.links]
+    unknown = [row for row in news.changed if row.key not in news.links]
+    made_up = _made_up_rows(site, unknown)
+    fresh = [(row, 1) for row in unknown if row.key not in made_up]
     again = [(row, _number(link) + 1) for link, row in mine if _again(site, link, row)]
     site.state.add_all(site.name, [_new_row(site, row, now, last, number) for row, number in fresh + again])
+
+
+MADE_UP = "made up "  # with its plate, the shop key of a booking that a person had us put into the shop, until the row is seen
+
+
+def _made_up_rows(site: Site, rows: Sequence[Sighting]) -> set[str]:
+    """The keys of those rows; each is written into the record that was made before it, and left alone from then on."""
+    named = {MADE_UP + plate: row for row in rows if (plate := view(row.fields).get("rego"))}
+    found = [(links[-1], named[name]) for name, links in site.state.by_shop_keys(site.name, named).items()]
+    site.state.save_all([(link, {"shop_key": row.key, "shop_digest": fingerprint(row)}) for link, row in found])
+    return {row.key for _, row in found}
 
 
 def _back(link: Link) -> Changes:
@@ -132,6 +145,8 @@ def _back(link: Link) -> Changes:
 def _again(site: Site, link: Link, row: Sighting) -> bool:
     """The row of a forgotten booking is a booking to come: another one, under its old key."""
     seen = view(row.fields)
+    if "made_up" in link.choice:
+        return False
     return forgotten(link) and seen.get("status") in OPEN and not is_past(seen.get("starts_at"), site.rules.zone, site.now())
 
 
@@ -154,7 +169,7 @@ def _take_missing(site: Site, news: News) -> None:
     now = site.stamp()
     back = [(link, sight(link, "shop", row, now, now)) for link in news.lacking if (row := news.found.get(link.shop_key or ""))]
     site.state.save_all([(link, changes | ({"due_at": now} if _news(link, changes) else {})) for link, changes in back])
-    site.state.save_all([(link, changes) for link in news.gone if (changes := _missed(site, link, "shop"))])
+    site.state.save_all([(link, changes) for link in news.gone if (changes := missed(site, link, "shop"))])
 
 
 def _note_unreadable(site: Site, reading: Reading) -> None:
@@ -198,7 +213,7 @@ def _refuse_bulk(site: Site, news: News) -> None:
         raise Unreachable(f"{gone} linked bookings are missing at once; more than {most} counts as a failed read")
 
 
-def _missed(site: Site, link: Link, side: str) -> Changes:
+def missed(site: Site, link: Link, side: str) -> Changes:
     """The first time it is remembered; a quarantine later it counts as gone."""
     first = link.missing.get(side)
     if first is None:
@@ -258,7 +273,7 @@ def _take_booking(
         return
     if isinstance(result, Sighting):
         take_sighting(site, link, result, stamp(source.last_good) if source.last_good else None)
-    elif link is not None and (changes := _missed(site, link, "repairy")):
+    elif link is not None and (changes := missed(site, link, "repairy")):
         site.state.save(link, **changes, poll_at=site.stamp(site.quarantine))
     if event is not None:
         site.state.settle_event([event], site.name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 from sync.core.booking import Link
 from sync.core.pair import pair
-from sync.engine.site import Site
+from sync.engine.site import Site, free_reference
 
 
 def pair_halves(site: Site) -> int:
@@ -72,16 +70,10 @@ def split(site: Site, link: Link) -> Link:
     return fresh
 
 
-def next_reference(site: Site, link: Link) -> str:
-    """For a later booking under the same key: `~2`, `~3` …"""
-    taken = {one.reference for one in site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])}
-    return next(name for number in count(2) if (name := f"{site.prefix}{link.shop_key}~{number}") not in taken)
-
-
 def _renewed(site: Site, link: Link) -> Link:
     return site.state.add(
         site.name,
-        reference=next_reference(site, link),
+        reference=free_reference(site, link.shop_key or ""),
         shop_key=link.shop_key,
         shop=link.shop,
         shop_digest="",  # read anew at the next pass

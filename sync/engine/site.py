@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
+from itertools import chain, count
 from typing import Protocol
 
 from sync.core.action import Rules, Stand
@@ -82,6 +83,12 @@ class Site:
 
     def able(self, side: Side) -> Ability:
         return self.shop.ability if side == "shop" else self.repairy.ability
+
+
+def free_reference(site: Site, key: str) -> str:
+    """For a booking under this key: the prefix and the key; for a later one `~2`, `~3` …"""
+    ways = chain([f"{site.prefix}{key}"], (f"{site.prefix}{key}~{number}" for number in count(2)))
+    return next(name for name in ways if all(one.reference != name for one in site.state.find(name, site.name)))
 
 
 def names(link: Link) -> Names:
