@@ -156,7 +156,8 @@ def _known(store: ShopStore, app: App, workshop: Workshop, rows: Sequence[Sighti
 
 def _linked_by_another(rows: Sequence[Sighting], links: Sequence[Link]) -> list[str]:
     known = {name for link in links for name in (link.repairy_id, link.repairy_code, link.reference) if name}
-    return [row.key for row in rows if row.ref and row.ref not in known]
+    made_up = {link.shop_key for link in links if "made_up" in link.choice}
+    return [row.key for row in rows if row.ref and row.ref not in known and row.key not in made_up]
 
 
 def _rows_such(keys: Sequence[str]) -> str:

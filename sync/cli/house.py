@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from sync import logs, made_up
-from sync.check import Finding, error, warning
+from sync.check import Finding, booking, error, warning
 from sync.check import check as checked
 from sync.cli.common import Asked, Workshop, chosen, table
 from sync.errors import ConfigError, SyncError
@@ -19,6 +19,7 @@ from sync.probe import hooks, steps
 from sync.settings import Workshop as Named
 from sync.state import migrate as migrations
 from sync.watch import Addresses
+from sync.web import hearing
 from sync.wiring import App
 
 
@@ -30,6 +31,8 @@ def add(app: typer.Typer) -> None:
 def check(
     context: typer.Context,
     offline: Annotated[bool, typer.Option("--offline", help="Only what lies on this machine.")] = False,
+    test_booking: Annotated[bool, typer.Option("--test-booking", help="Put a made-up booking into the shop.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="With --test-booking: take it out again.")] = False,
     webhook: Annotated[bool, typer.Option("--webhook", help="Send a probe event through webhooks.public_url.")] = False,
     workshop: Workshop = "",
 ) -> None:
@@ -38,15 +41,27 @@ def check(
     Example: repairy-sync check --offline
     """
     asked: Asked = context.obj
+    if remove and not test_booking:
+        raise typer.BadParameter("--remove goes with --test-booking")
     with asked.app() as app:
         findings = looked(app, list(chosen(app, workshop)), offline=offline)
         findings += hooks.check(app) if webhook else []
+        if test_booking and not offline:
+            findings += [
+                found for one in chosen(app, workshop) for found in (booking.remove if remove else booking.insert)(app, one)
+            ]
+        else:
+            findings += [found for one in chosen(app, workshop) for found in booking.left(app, one)]
     shown(asked, findings)
 
 
 def looked(app: App, workshops: list[Named], *, offline: bool) -> list[Finding]:
     """What `check` finds, with what only the alerts' own library can tell."""
-    return [*checked(app, workshops, offline=offline), *_alerts(app), *_made_up(app, workshops)]
+    return [*checked(app, workshops, offline=offline), *_alerts(app), *_made_up(app, workshops), *_heard(app, workshops)]
+
+
+def _heard(app: App, workshops: list[Named]) -> Iterator[Finding]:
+    yield from (warning("webhooks", said) for said in hearing.remarks(app, workshops))
 
 
 def _made_up(app: App, workshops: list[Named]) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ def _back(link: Link) -> Changes:
 def _again(site: Site, link: Link, row: Sighting) -> bool:
     """The row of a forgotten booking is a booking to come: another one, under its old key."""
     seen = view(row.fields)
-    if "made_up" in link.choice:
+    if seen.get("rego") and seen.get("rego") == link.choice.get("rego"):  # the one made up to try the shop, not yet another's
         return False
     return forgotten(link) and seen.get("status") in OPEN and not is_past(seen.get("starts_at"), site.rules.zone, site.now())
 
