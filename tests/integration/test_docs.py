@@ -29,3 +29,4 @@ def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path, monke
             code, said = stage.run([stage.here(one) for one in words]) if words else stage.shell(stage.here(each.plain))
             assert code == int(block.marks.get("exit", "0")), f"{each.place} ended with {code}\n{said}"
             assert prints(each, stage, said) == [], f"{each.place}\n{said}"
+
