@@ -26,7 +26,7 @@ NONE_YET = { [ $$? -eq 5 ] && ! grep -rqs --include='*.py' 'mark\.$@' tests; }
 
 # The larger counts of the same proofs: what CI runs, and what is run on demand.
 soak prove: $(STAMP)
-	$(PYTEST) -q -rP -n $(JOBS) --dist loadgroup --timeout 0 -m $@ tests || $(NONE_YET)
+	$(PYTEST) -q $(if $(filter prove,$@),-rP) -n $(JOBS) --dist loadgroup --timeout 0 -m $@ tests || $(NONE_YET)
 
 # One after the other, so that figures are not each other's noise.
 bench: $(STAMP)
