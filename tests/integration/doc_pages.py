@@ -70,9 +70,10 @@ def commands(page: Path) -> list[Command]:
 
 
 def table(page: Path, heading: str) -> list[list[str]]:
-    """The rows under a heading's first table, cell by cell, without the table's own head."""
+    """The first table under a heading, cell by cell, without its head."""
     section = re.split(r"(?m)^#+ ", page.read_text(encoding="utf-8").partition(f"# {heading}\n")[2])[0]
-    lines = [line for line in section.splitlines() if line.startswith("|")][2:]
+    found = re.search(r"(?m)(?:^\|.*\n)+", section)
+    lines = found[0].splitlines()[2:] if found else []
     return [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 

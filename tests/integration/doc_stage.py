@@ -53,6 +53,11 @@ class Stage:
         )  # fmt: skip
         return done.returncode, done.stdout
 
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Of the shop's file."""
+        with contextlib.closing(sqlite3.connect(self.home.folder / "shop.db")) as shop:
+            return shop.execute(sql).fetchall()
+
     def here(self, text: str) -> str:
         """The page's places, as they are on this stage."""
         for there, place in self.places.items():
