@@ -110,10 +110,16 @@ def _of_place(place: Place, now: datetime) -> Iterator[Problem]:
     if place.late:
         yield Problem("late", place.name, "no pass has ended for long: something hangs; restart the service", "passes end again")
     yield from _held(place)
-    if place.habit and place.habit.today == 0 and len(place.habit.before) == WEEKS and min(place.habit.before) >= USUAL:
-        usual = f"by this time there were at least {min(place.habit.before)} on this weekday in each of the last {WEEKS} weeks"
-        says = f"no webhook came from Repairy today; {usual}. If it is no holiday, see whether they can reach this server"
+    if says := silence(place.habit):
         yield Problem("silent", place.name, says, "webhooks come again")
+
+
+def silence(habit: Habit | None) -> str:
+    """What is strange about a day without an event; "" where nothing is."""
+    if not habit or habit.today or len(habit.before) != WEEKS or min(habit.before) < USUAL:
+        return ""
+    usual = f"by this time there were at least {min(habit.before)} on this weekday in each of the last {WEEKS} weeks"
+    return f"no webhook came from Repairy today; {usual}. If it is no holiday, see whether they can reach this server"
 
 
 _SIDES = {

@@ -17,7 +17,7 @@ from sync.repairy.transport import Transport
 from sync.repairy.webhook import verify
 from sync.settings import Workshop
 from sync.watch import Addresses, Looking, Watch
-from sync.web import health, metrics, page, webhooks
+from sync.web import health, hearing, metrics, page, webhooks
 from sync.web.remarks import remarks
 from sync.web.server import Listener
 from sync.wiring import App, Bridge
@@ -42,7 +42,8 @@ def serve(app: App, workshops: Sequence[Workshop]) -> int:
             heartbeat=partial(_heartbeat, settings.alerts.heartbeat_url, Transport("", app.clock, PING_SECONDS)),
         )
         intake = webhooks.Intake(app.clock)
-        daemon.listeners += [_inside(app, daemon, bridges, intake), *_webhooks(app, daemon, intake)]
+        daemon.listeners += [_inside(app, daemon, bridges, workshops, intake), *_webhooks(app, daemon, intake)]
+        daemon.listeners.append(hearing.Keeper(hearing.place(settings), intake))
         daemon.listeners += _watch(app, workshops, daemon, intake)
         return daemon.run()
 
@@ -59,7 +60,9 @@ def _heartbeat(url: str, transport: Transport) -> None:
         raise Unreachable(f"alerts.heartbeat_url answers HTTP {status}: see whether the address is still right")
 
 
-def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhooks.Intake) -> Listener:
+def _inside(
+    app: App, daemon: Daemon, bridges: Sequence[Bridge], workshops: Sequence[Workshop], intake: webhooks.Intake
+) -> Listener:
     """What is served on [web]."""
     checks = {"state": app.state.ready} | {f"lease of {bridge.name}": bridge.renew for bridge in bridges}
     sites = [bridge.engine.site for bridge in bridges]
@@ -69,7 +72,11 @@ def _inside(app: App, daemon: Daemon, bridges: Sequence[Bridge], intake: webhook
 
     names = tuple(site.name for site in sites)
     counted = metrics.Counted(names, app.state, daemon.pulse, intake, app.clock, lambda: app.client.calls, breakers)
-    shown = page.routes(app, sites, daemon.wake, lambda: remarks(intake, daemon.pulse, app.clock.now()))
+
+    def said() -> list[str]:
+        return [*remarks(intake, daemon.pulse, app.clock.now()), *hearing.silent(app, workshops)]
+
+    shown = page.routes(app, sites, daemon.wake, said)
     routes = [*health.routes(daemon.pulse, checks), *metrics.routes(counted), *shown]
     return Listener(Starlette(routes=routes), str(app.settings.web.listen))
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from apprise import Apprise, AppriseAsset
 
-from sync.alerts import WEEKS, Habit, Look, Machine, Memory, News, Place, look, message, news, tell
-from sync.core.times import start_of
+from sync.alerts import Look, Machine, Memory, News, Place, look, message, news, tell
 from sync.errors import ConfigError, SyncError
 from sync.machine import Rounds
 from sync.ports import Clock, Log
 from sync.pulse import Pulse
 from sync.settings import Workshop
 from sync.state.database import sqlite_file
+from sync.web.hearing import habit
 from sync.web.webhooks import Intake
 from sync.wiring import App
 
@@ -126,17 +126,8 @@ class Looking:
             [*state.standings(name, "held"), *state.plans(name)],
             self._pulse.problems().get(name, ""),
             name in self._pulse.late(),
-            self._habit(workshop, now) if self._hears else None,
+            habit(state, workshop, now) if self._hears else None,
         )
-
-    def _habit(self, workshop: Workshop, now: datetime) -> Habit | None:
-        """Counted only while nothing came today, which is seldom."""
-        local = now.astimezone(workshop.zone)
-        midnight = start_of(local.date(), workshop.zone)
-        if self._app.state.events_between(workshop.name, midnight, now):
-            return None
-        weeks = [timedelta(weeks=n) for n in range(1, WEEKS + 1)]
-        return Habit(0, [self._app.state.events_between(workshop.name, midnight - back, now - back) for back in weeks])
 
     def _machine(self, now: datetime) -> Machine:
         return Machine(self._free(), self._copy_age(now), self._refused(now), self._intake.unfetched)

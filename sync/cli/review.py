@@ -13,6 +13,7 @@ from sync.cli import outlook
 from sync.cli.common import HELD, Asked, Workshop, chosen, rows, table
 from sync.core.booking import Fields, Link
 from sync.engine.site import Site
+from sync.web import hearing
 from sync.wiring import App, known
 
 
@@ -37,7 +38,8 @@ def status(context: typer.Context, workshop: Workshop = "") -> None:
     with asked.app() as app, _sites(app, workshop) as sites:
         found = [report.status(site) for site in sites]
         deaf = not app.settings.webhooks.public_url and not app.settings.webhooks.relay
-        asked.say({"workshops": found}, *([] if asked.json else outlook.status(sites, deaf)))
+        said = hearing.remarks(app, chosen(app, workshop))
+        asked.say({"workshops": found, "webhooks": said}, *([] if asked.json else [*outlook.status(sites, deaf), *said]))
     if any(one["held"] for one in found):
         raise typer.Exit(HELD)
 

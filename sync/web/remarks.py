@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sync.pulse import Pulse
+from sync.web.hearing import refused
 from sync.web.webhooks import Intake
-from sync.web.wording import ago, count, sentence
+from sync.web.wording import count, sentence
 
-RECENT = timedelta(days=1)
 FEW = 1  # of a first pass, or one after an outage, everybody expects that it takes its time
 SHARE = 0.1  # of a workshop's passes
 
@@ -25,10 +25,7 @@ def _webhooks(intake: Intake, now: datetime) -> Iterator[str]:
     if intake.unstored:
         many = count(intake.unstored, "webhook delivery", "webhook deliveries")
         yield f"{many} could not be stored and will be sent again by Repairy. {sentence(intake.last_problem)}"
-    last = intake.refusals[-1] if intake.refusals else None
-    if last and now - last.at < RECENT:
-        many = count(intake.refused, "webhook delivery was", "webhook deliveries were")
-        yield f"{many} refused since the start, the last {ago(last.at, now)}. {sentence(last.reason)}"
+    yield from refused(intake.refused, "the start", intake.refusals[-1] if intake.refusals else None, now)
 
 
 def _passes(pulse: Pulse) -> Iterator[str]:
