@@ -72,9 +72,11 @@ class Glance(Statements):
             return dict(connection.execute(query).all())
 
     def counts(self, workshop: str) -> dict[str, int]:
-        """Kind of what stands open (waiting, noted, held, plan) -> how many."""
+        """Kind of what stands open (waiting, noted, held, plan) -> how many; what a held plan holds counts as the plan."""
         wanted = (_HOLD.c.workshop == workshop, _HOLD.c.closed_at.is_(None))
-        query = sa.select(_HOLD.c.kind, sa.func.count()).where(*wanted).group_by(_HOLD.c.kind)
+        plans = sa.select(_HOLD.c.digest).where(*wanted, _HOLD.c.kind == "plan")
+        alone = sa.or_(_HOLD.c.kind != "held", _HOLD.c.digest.not_in(plans))
+        query = sa.select(_HOLD.c.kind, sa.func.count()).where(*wanted, alone).group_by(_HOLD.c.kind)
         with self._reading() as connection:
             return dict(connection.execute(query).all())
 

@@ -79,6 +79,7 @@ class Queue:
     noted: Sequence[tuple[str, int, Sequence[Link]]]
     more: int = 0
     approved: Collection[str] = field(default_factory=frozenset)  # digests that no pass has taken up yet
+    members: Mapping[str, Sequence[Link]] = field(default_factory=dict)  # plan's digest -> some of the bookings it holds
 
     @property
     def pending(self) -> bool:
@@ -87,16 +88,21 @@ class Queue:
 
 
 def queue(site: Site, glance: Glance) -> Queue:
-    """Everything that waits for a person in this workshop."""
+    """Everything that waits for a person in this workshop; what a held plan holds is decided there, and not shown apart."""
     held: dict[int, list[Standing]] = defaultdict(list)
+    frozen: dict[str, list[int]] = {one.digest: [] for one in site.state.plans(site.name)}
     for one in site.state.standings(site.name, "held"):
-        held[one.link_id or 0].append(one)
+        if one.digest in frozen:
+            frozen[one.digest].append(one.link_id or 0)
+        else:
+            held[one.link_id or 0].append(one)
     links = glance.links_by_id(list(held)[:MOST])
     halves = site.state.halves(site.name) if any(not link.paired for link in links.values()) else []
     cases = [_case(site, link, held[id], halves) for id, link in sorted(links.items(), key=lambda pair: held[pair[0]][0].since)]
     approved = frozenset(one.target for one in site.state.decisions(site.name) if one.kind == "approve")
     shown = (cases, site.state.plans(site.name), _noted(site, glance), len(held) - len(cases))
-    return Queue(site.name, site.rules.zone, *shown, approved)
+    members = {digest: list(glance.links_by_id(ids[:MOST]).values()) for digest, ids in frozen.items()}
+    return Queue(site.name, site.rules.zone, *shown, approved, members)
 
 
 def _noted(site: Site, glance: Glance) -> list[tuple[str, int, list[Link]]]:

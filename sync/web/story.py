@@ -1,22 +1,23 @@
 """One booking's whole story: who changed what where, what was sent, what came back, why it waited, who decided.
 
 The state keeps snapshots with every write, not every edit: an edit that an earlier write was made from is told with that
-write's time, the present value with the time at which it was first seen.
+write's time, or with that of the hold before it; the present value with the time at which it was first seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 
 from sync.core.booking import GROUPS, Fields, Link, Side
 from sync.core.canonical import view
 from sync.core.times import parse
 from sync.engine.site import Site
 from sync.records import Decision, Intent
-from sync.state.glance import Glance
+from sync.state.glance import Glance, Past
 from sync.web import wording
 from sync.web.review import spoken
 
@@ -57,12 +58,12 @@ class Entry:
 
 def story(site: Site, glance: Glance, link: Link) -> list[Entry]:
     """Oldest first."""
-    decided = glance.decided(link.workshop, "resolve", str(link.id))
+    past, decided = glance.past(link.id), glance.decided(link.workshop, "resolve", str(link.id))
     intents = sorted(site.state.intents(link.id), key=lambda one: one.started_at)
     entries = [
-        *_edits(link, intents, site.rules.zone),
+        *_edits(link, intents, _holds(past), site.rules.zone),
         *[_sent(one, site.rules.zone) for one in intents],
-        *_stood(glance, link, decided),
+        *_stood(past, decided),
         *[_person(one) for one in decided],
         *[
             Entry(at, "told", f"Repairy told of {TOLD.get(word, word)}.")
@@ -75,30 +76,41 @@ def story(site: Site, glance: Glance, link: Link) -> list[Entry]:
 # -- what people changed
 
 
-def _edits(link: Link, intents: Sequence[Intent], zone: tzinfo) -> Iterator[Entry]:
+Seen = Callable[[str], datetime | None]  # by when a value of this group was there, where a write or a hold tells
+
+
+def _holds(past: Sequence[Past]) -> list[tuple[str, datetime]]:
+    """Field group and when it was held: whatever was held had been seen by then."""
+    return [(one.standing.scope, one.standing.since) for one in past if one.standing.kind == "held"]
+
+
+def _edits(link: Link, intents: Sequence[Intent], holds: Sequence[tuple[str, datetime]], zone: tzinfo) -> Iterator[Entry]:
     """What each side showed that was not there before and that no write of ours put there."""
     for side in SIDES:
         known: Fields | None = None
-        for intent in intents:
+        for last, intent in zip((None, *intents), intents, strict=False):
             showed = intent.shop if side == "shop" else intent.repairy
             now = view(showed) if showed is not None else known
-            yield from _edit(link, side, known, now, intent.started_at, zone)
+            yield from _edit(link, side, known, now, partial(_seen_by, last, intent, holds), zone)
             wrote = intent.side == side and intent.outcome == "accepted"
             known = {**(now or {}), **view(intent.after)} if wrote else now
         snapshot = link.snapshot(side)
-        yield from _edit(link, side, known, view(snapshot) if snapshot is not None else None, None, zone)
+        yield from _edit(link, side, known, view(snapshot) if snapshot is not None else None, lambda _: None, zone)
 
 
-def _edit(
-    link: Link, side: Side, before: Fields | None, now: Fields | None, seen_by: datetime | None, zone: tzinfo
-) -> Iterator[Entry]:
+def _seen_by(last: Intent | None, intent: Intent, holds: Sequence[tuple[str, datetime]], group: str) -> datetime:
+    held = [at for scope, at in holds if scope == group and at <= intent.started_at and (not last or last.started_at < at)]
+    return min(held, default=intent.started_at)
+
+
+def _edit(link: Link, side: Side, before: Fields | None, now: Fields | None, seen_by: Seen, zone: tzinfo) -> Iterator[Entry]:
     """One entry for each moment at which values appeared. A field that our own create did not name is no change."""
     if now is None or now == before:
         return
     moments: dict[datetime, list[str]] = {}
     for group, names in GROUPS.items():
         changed = [name for name in names if before is None or (name in before and now.get(name) != before[name])]
-        if changed and (at := _when(link, side, group, now, seen_by)):
+        if changed and (at := _when(link, side, group, now, seen_by(group))):
             moments.setdefault(at, []).extend(changed)
     if before is None and moments:
         shown = [name for names in GROUPS.values() for name in names]
@@ -163,16 +175,16 @@ def _took(span: timedelta) -> str:
 # -- why it waited, and who decided
 
 
-def _stood(glance: Glance, link: Link, decided: Sequence[Decision]) -> Iterator[Entry]:
-    for past in glance.past(link.id):
-        one = past.standing
+def _stood(past: Sequence[Past], decided: Sequence[Decision]) -> Iterator[Entry]:
+    for each in past:
+        one = each.standing
         if one.kind not in ("held", "noted"):
             continue
         yield Entry(one.since, "held", f"{one.kind.capitalize()}: {wording.sentence(one.reason)}")
-        if past.closed_at and one.kind == "held":
-            person = past.closed_by or any(one.since <= made.at <= past.closed_at for made in decided)
+        if each.closed_at and one.kind == "held":
+            person = each.closed_by or any(one.since <= made.at <= each.closed_at for made in decided)
             by = "a person decided" if person else "its cause had gone"
-            yield Entry(past.closed_at, "held", f"No longer held ({by}): {wording.sentence(one.reason)}")
+            yield Entry(each.closed_at, "held", f"No longer held ({by}): {wording.sentence(one.reason)}")
 
 
 def _person(one: Decision) -> Entry:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from sync.web import login
 from sync.web.server import Listener
+from tests.browser import screenshots
 from tests.integration.opened_page import TOKEN, WORKSHOP, OpenedPage
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -196,3 +197,12 @@ def test_everything_is_readable_without_scripts(busy: OpenedPage, window: Window
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 thing for you to decide")
     page.get_by_text("These figures as a table").click()
     expect(page.get_by_role("columnheader", name="Longest lag")).to_be_visible()
+
+
+def test_the_readmes_pictures_can_be_taken(browser: Browser, tmp_path: Path) -> None:
+    """Small enough for a README, each of another page."""
+    with screenshots.scene(tmp_path) as scene:
+        files = screenshots.take(browser, scene, tmp_path)
+    assert [file.name for file in files] == ["screenshot-status.png", "screenshot-review.png", "screenshot-booking.png"]
+    assert len({file.read_bytes() for file in files}) == 3
+    assert all(20_000 < file.stat().st_size < 150_000 for file in files)

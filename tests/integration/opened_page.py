@@ -82,7 +82,7 @@ class OpenedPage:
         self.site.office.move(number, shop)
         with self.site.sandbox.lock:
             self.site.sandbox.partner.move(booking, repairy)
-        self.site.tell(booking, "bookingUpdated")
+        self.site.tell(booking, "updated")
         self.pass_on()
 
 
