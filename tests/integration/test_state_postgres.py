@@ -15,6 +15,7 @@ from sync.errors import Conflict, Unreachable
 from sync.ports import Event
 from sync.records import Intent, Source, Standing
 from sync.state import migrate
+from sync.state.glance import Glance
 from sync.state.store import StateStore
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -144,6 +145,15 @@ def test_two_threads_that_compare_and_set_lose_nothing(store: StateStore) -> Non
     for thread in threads:
         thread.join(60)
     assert store.link(made.id).attempts == 200
+
+
+def test_quiet_passes_share_a_row_and_are_seen(store: StateStore) -> None:
+    """The figure inside the JSON is found here too."""
+    for counts in ({"calls": 2}, {}, {"repairy.accepted": 1}):
+        store.record_run("north", NOON, NOON, counts)
+    runs = Glance(store.database, _Noon()).passes("north", NOON)
+    assert sorted(run.counts.get("quiet", 0) for run in runs) == [0, 2]
+    assert Glance(store.database, _Noon()).counts("north") == {}
 
 
 def test_a_copy_is_whole_and_apart(store: StateStore) -> None:
