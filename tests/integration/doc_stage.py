@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sync.cli import main
@@ -139,6 +139,19 @@ def booked_online(stage: Stage) -> None:
     stage.home.tell(stage.home.book_online(55, stage.home.office.at(3, 9)))
 
 
+def _edited_online(stage: Stage, action: str, **fields: str) -> None:
+    """The customer's own act upon the booking that came online."""
+    (booking,) = [str(one["id"]) for one in stage.home.bookings() if one["car"]["rego"] == "AAA055"]
+    with stage.home.sandbox.lock:
+        stage.home.sandbox.partner.edit(booking, **fields)
+    stage.home.tell(booking, action)
+
+
+def moved_online(stage: Stage) -> None:
+    later = stage.home.office.at(3, 15).replace(tzinfo=ZONE).astimezone(UTC)
+    _edited_online(stage, "bookingUpdated", bookingTime=f"{later:%Y-%m-%dT%H:%M:%SZ}", jobNotes="Key in the box")
+
+
 def moved_in_the_described_shop(stage: Stage) -> None:
     with contextlib.closing(sqlite3.connect(stage.home.folder / "shop.db")) as shop, shop:
         now = datetime.now(ZONE).replace(tzinfo=None).isoformat(" ", "seconds")
@@ -254,6 +267,8 @@ def _here(stage: Stage) -> None:
 
 SCENES: Mapping[str, Callable[[Stage], None]] = {
     "a-customer-books-online": booked_online,
+    "the-customer-moves-it": moved_online,
+    "the-customer-cancels": lambda stage: _edited_online(stage, "bookingCancelled", status="cancelled"),
     "the-shop-moves-a-job": moved_in_the_described_shop,
     "initialised": initialised,
     "two-way": lambda stage: edited(stage, mode="two-way"),

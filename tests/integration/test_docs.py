@@ -107,10 +107,12 @@ def bookings_went_both_ways(stage: Stage) -> None:
     assert there["customer"]["phone"] == "0400000001"
     moved = datetime.fromisoformat(there["bookingTime"]).astimezone(ZoneInfo("Australia/Melbourne"))
     assert moved.strftime("%H:%M") == "11:00"
-    sql = "SELECT v.plate, c.full_name, c.mobile, j.clock, j.state, j.web_ref FROM job j JOIN car v ON v.id = j.car_id " \
-        "JOIN client c ON c.id = v.client_id WHERE j.id > 2"  # fmt: skip
+    sql = (
+        "SELECT v.plate, c.full_name, c.mobile, j.clock, j.remarks, j.state, j.web_ref "
+        "FROM job j JOIN car v ON v.id = j.car_id JOIN client c ON c.id = v.client_id WHERE j.id > 2"
+    )
     (online,) = [one for one in stage.home.bookings() if one["id"] != there["id"]]
-    assert stage.rows(sql) == [("AAA055", "Customer Fifty-Five", "0400000055", "09:00", 1, online["id"])]
+    assert stage.rows(sql) == [("AAA055", "Customer Fifty-Five", "0400000055", "15:00", "Key in the box", 9, online["id"])]
 
 
 def test_what_is_not_run_is_this_and_no_more() -> None:
