@@ -26,7 +26,9 @@ STATE = Path("/var/lib") / NAME
 RUNNING = Path("run/systemd/system")  # there is such a folder only where systemd runs
 _CLOSED = {"/home": "ProtectHome", "/root": "ProtectHome", "/run/user": "ProtectHome", "/tmp": "PrivateTmp"}  # noqa: S108
 
-service = typer.Typer(name="service", help="The systemd unit: install, uninstall.", no_args_is_help=True)
+service = typer.Typer(
+    name="service", help="The systemd unit: install, uninstall.\n\nExample: repairy-sync service install", no_args_is_help=True
+)
 Root = Annotated[Path, typer.Option("--root", help="Write below this folder, and start nothing.", metavar="DIR")]
 
 
