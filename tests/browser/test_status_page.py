@@ -183,6 +183,15 @@ def test_a_phone_needs_no_scrolling_sideways(busy: OpenedPage, window: Window, p
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]  # type: ignore[index]
 
 
+def test_a_booking_is_a_card_on_a_phone(busy: OpenedPage, window: Window) -> None:
+    """Time, plate and state in one line, both sides below them: all of it within the screen, none of it broken up."""
+    row = window(busy, "/", **PHONE).get_by_role("row").filter(has_text="AAA003")
+    boxes = [row.locator(part).bounding_box() for part in (".clock", ".plate", ".stands", "[data-of=Shop]", "[data-of=Repairy]")]
+    assert all(box and box["x"] + box["width"] <= PHONE["viewport"]["width"] and box["height"] < 45 for box in boxes)  # type: ignore[index]
+    tops = [round(box["y"]) for box in boxes if box]
+    assert tops[0] == tops[1] == tops[2] < tops[3] == tops[4]
+
+
 def test_the_keyboard_reaches_the_content_first(busy: OpenedPage, window: Window) -> None:
     page = window(busy, "/review")
     page.keyboard.press("Tab")
