@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sync.errors import SyncError, Unreachable
+
 Level = Literal["error", "warning", "good"]
 
 
@@ -15,6 +17,12 @@ class Finding:
     level: Level
     about: str
     says: str
+    silent: bool = False  # a side that could not be asked, which is told by an exit code of its own
+
+
+def failed(about: str, found: SyncError) -> Finding:
+    """An error in its own words."""
+    return Finding("error", about, str(found), isinstance(found, Unreachable))
 
 
 def error(about: str, says: str) -> Finding:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sync.check.finding import Finding, error, good, warning
+from sync.check.finding import Finding, error, failed, good, warning
 from sync.errors import SyncError
+from sync.repairy.auth import REFUSED
 from sync.settings import Workshop
 from sync.wiring import App
 
@@ -20,7 +21,7 @@ def findings(app: App, workshop: Workshop) -> Iterator[Finding]:
         app.client.workshop(workshop.id, workshop.zone).catalog()
         yield good(about, "reached; key, secret, Partner ID and workshop id are right")
     except SyncError as found:
-        yield error(about, str(found))
+        yield error(about, str(found)) if REFUSED in str(found) else failed(about, found)
     yield from _clock(app)
     yield from _foreign(app, workshop, about)
 

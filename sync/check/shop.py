@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-from sync.check.finding import Finding, error, good, warning
+from sync.check.finding import Finding, error, failed, good, warning
 from sync.core.booking import UNMAPPED, Link, Sighting
 from sync.core.canonical import view
 from sync.core.times import iso
@@ -97,7 +97,7 @@ def database(app: App, workshop: Workshop) -> Iterator[Finding]:
         if all(line.startswith("status.read") or not line.startswith(("booking", "dialects")) for line in lines):
             yield from _rows(store, app, workshop, about)
     except SyncError as found:
-        yield error(about, str(found))
+        yield failed(about, found)
     finally:
         store.close()
 

@@ -81,11 +81,13 @@ def _alerts(app: App) -> Iterator[Finding]:
 
 
 def shown(asked: Asked, findings: Sequence[Finding]) -> None:
-    """Exit code 1 where one of them would stop `run`."""
+    """Exit code 75 where a side could not be reached, 1 where something else would stop `run`."""
     made = table("", "", "about", "finding")
     for one in findings:
         made.add_row({"good": "ok", "warning": "!", "error": "STOP"}[one.level], one.about, one.says)
-    asked.say({"findings": [vars(one) for one in findings]}, made)
+    asked.say({"findings": [{"level": one.level, "about": one.about, "says": one.says} for one in findings]}, made)
+    if any(one.silent for one in findings):
+        raise typer.Exit(75)
     if any(one.level == "error" for one in findings):
         raise typer.Exit(1)
 

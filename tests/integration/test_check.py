@@ -413,3 +413,22 @@ def test_checking_changes_not_one_byte_of_a_sqlite_file(site: Installation) -> N
     assert site.run("check").code == 0
     assert (site.folder / "shop.db").read_bytes() == before
     assert sorted(file.name for file in site.folder.glob("shop.db*")) == ["shop.db"]
+
+
+# -- exit codes
+
+
+def test_a_repairy_that_is_down_is_75(site: Installation) -> None:
+    site.sandbox.stop_listening()
+    assert one(found(site, "error", code=75), "no connection")
+
+
+def test_a_shop_that_is_gone_is_75_also_where_something_else_is_wrong(site: Installation) -> None:
+    (site.folder / "shop.db").unlink()
+    site.configure(policy='[alerts]\nnotify = ["carrier-pigeon:x"]\n')
+    assert one(found(site, "error", code=75), "database file shop.db is not there")
+
+
+def test_offline_asks_no_side(site: Installation) -> None:
+    site.sandbox.stop_listening()
+    assert site.run("check", "--offline").code == 0
