@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from sync.core.action import Action, Outlook, memory
-from sync.core.booking import GROUPS, PENDING, Fields, Link, Side, Sighting, other
+from sync.core.booking import CUSTOMER, GROUPS, PENDING, VEHICLE, Fields, Link, Side, Sighting, other
 from sync.core.canonical import alike, canonical, split_name, view
 from sync.core.safety import ONCE
 from sync.core.sight import sight
@@ -74,13 +74,19 @@ def _bases(link: Link, action: Action, then: Mapping[Side, Fields | None], shown
             if became == "refused":
                 refused[group] = names
                 continue
-            mine = take(mine, shown if became == "took" else _sent(action.fields, names, shown), names)
+            own = became == "took" or _known_there(action, group)
+            mine = take(mine, shown if own else _sent(action.fields, names, shown), names)
             theirs = take(theirs, then[source], names)
         rest = [name for name in GROUPS[group] if not any(name in names for names in fates.values())]
         agreed = _agreed(rest, began, then[source])
         mine = take(mine, began, _spelt(rest) if action.kind == "create" else agreed)  # what a create was not given it chose
         theirs = take(theirs, then[source], agreed)
     return {f"{side}_base": mine or {}, f"{source}_base": theirs or {}}, refused
+
+
+def _known_there(action: Action, group: str) -> bool:
+    """A new row in the shop may be a known customer's: what stands there of him and his car is the shop's, and no edit."""
+    return action.side == "shop" and action.kind == "create" and group in CUSTOMER + VEHICLE
 
 
 def took(group: str, action: Action, old: Fields | None, shown: Fields) -> dict[str, set[str]]:

@@ -53,6 +53,16 @@ def test_what_was_refused_keeps_its_bases_and_is_remembered() -> None:
     assert changes["refused"] == {"repairy.service": action.signature}
 
 
+@pytest.mark.parametrize(("name", "other"), [("name", "Client Two"), ("email", "two@example.com"), ("make", "Other")])
+def test_what_the_shop_knew_of_a_customer_and_his_car_is_no_edit_of_a_new_booking(name: str, other: str) -> None:
+    """The row was found by his phone: what stands there is agreed as the shop's, and stays as it is at Repairy."""
+    action = change({**BOOKING, name: "Sent"}, "name", "email", "make", side="shop", kind="create")
+    changes, refused = fold(
+        action, booking(**{name: other}), link=Link(1, "w", repairy_id="r1", repairy=booking(**{name: "Sent"}))
+    )
+    assert (changes["shop_base"][name], changes["repairy_base"][name], refused) == (other, "Sent", [])
+
+
 def test_a_newer_edit_leaves_what_was_sent_as_the_base() -> None:
     changes, refused = fold(change({"description": "Brakes"}), booking(description="Clutch"), shop=booking(description="Brakes"))
     assert (changes["repairy_base"]["description"], changes["shop_base"]["description"]) == ("Brakes", "Brakes")
