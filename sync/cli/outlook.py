@@ -1,4 +1,7 @@
-"""How `status` and `held` look on a terminal: what is wrong first, in the status page's own words. It decides nothing."""
+"""How `status` and `held` look on a terminal: what is wrong first, in the status page's own words. It decides nothing.
+
+RULE: what a pipe or a file gets holds nothing of a customer; on a terminal somebody looks, who may know.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from sync.state.store import StateStore
 from sync.web import board, review, wording
 
 TONES: Mapping[str, str] = {"good": "bold green", "busy": "bold blue", "attention": "bold yellow", "trouble": "bold red"}
+PLAIN = frozenset(wording.FIELDS[name] for name in ("starts_at", "ends_at", "status", "service_category"))
 OPTIONS: Mapping[str, str] = {"use": "--use {}", "link": "--link {}", "create": "--create", "skip": "--skip", "retry": "--retry"}
 
 
@@ -71,8 +75,10 @@ def _counts(sites: Sequence[Site], found: Sequence[board.WorkshopNow]) -> Table:
 # -- held
 
 
-def held(sites: Sequence[Site]) -> Iterator[RenderableType]:
-    """Workshop by workshop: the held plans, then each booking with what differs and the commands that decide."""
+def held(sites: Sequence[Site], person: bool) -> Iterator[RenderableType]:
+    """Workshop by workshop: the held plans, then each booking with what differs and the commands that decide.
+
+    `person`: somebody looks, and is shown whose booking it is."""
     for site in sites:
         queue = review.queue(site, _glance(site))
         if not queue.plans and not queue.cases:
@@ -83,7 +89,7 @@ def held(sites: Sequence[Site]) -> Iterator[RenderableType]:
         for plan in queue.plans:
             yield from _plan(plan, site.now())
         for case in queue.cases:
-            yield from _case(case, site.now())
+            yield from _case(case, site.now(), person)
         if queue.more:
             yield f"\nAnd {queue.more:,} more, when these are decided."
 
@@ -96,25 +102,30 @@ def _plan(plan: Standing, now: datetime) -> Iterator[RenderableType]:
         yield f"  repairy-sync approve {plan.digest}{use}"
 
 
-def _case(case: review.Case, now: datetime) -> Iterator[RenderableType]:
+def _case(case: review.Case, now: datetime, person: bool) -> Iterator[RenderableType]:
     link = case.link
-    yield Text.assemble("\n", (link.reference or link.repairy_code or link.repairy_id or "", "bold"), f"  {case.about}")
+    yield Text.assemble(
+        "\n", (link.reference or link.repairy_code or link.repairy_id or "", "bold"), f"  {case.about}" if person else ""
+    )
     for stand in case.stands:
         yield f"{wording.sentence(stand.reason)} ({wording.ago(stand.since, now)}; {stand.id})"
     if differing := [line for line in case.lines if line.differs]:
-        yield _compared(differing)
+        yield _compared(differing, person)
     if case.decided:
         yield f"  You decided: {case.decided}. The next pass carries it out."
         return
     for way in case.ways:
-        option = OPTIONS[way.way].format(way.value)
+        option, label = OPTIONS[way.way].format(way.value), way.label if person or way.way != "link" else "Link to that one"
         tells = " (may message the customer)" if case.tells and (way.way, way.value) == ("use", "shop") else ""
-        yield f"  repairy-sync resolve {case.stands[0].id} {option:<15} {way.label}{tells}"
+        yield f"  repairy-sync resolve {case.stands[0].id} {option:<15} {label}{tells}"
 
 
-def _compared(lines: Sequence[review.Line]) -> Table:
+def _compared(lines: Sequence[review.Line], person: bool) -> Table:
     made = table("", "", "shop", "agreed before", "Repairy")
     for line in lines:
+        if not person and line.label not in PLAIN:
+            made.add_row(line.label, *3 * ["(see show)"])
+            continue
         shop, repairy = (
             Text(said or "empty", "bold" if side in line.moved else "")
             for side, said in (("shop", line.shop), ("repairy", line.repairy))

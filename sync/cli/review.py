@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
@@ -87,7 +88,7 @@ def held(context: typer.Context, workshop: Workshop = "") -> None:
     asked: Asked = context.obj
     with asked.app() as app, _sites(app, workshop) as sites:
         found = report.held(sites)
-        asked.say(found, *([] if asked.json else outlook.held(sites)))
+        asked.say(found, *([] if asked.json else outlook.held(sites, sys.stdout.isatty())))
     if found["held"] or found["plans"]:
         raise typer.Exit(HELD)
 

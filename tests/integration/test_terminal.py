@@ -101,7 +101,7 @@ def test_held_shows_what_differs_and_the_commands_that_decide(troubled: Installa
     said = piped(troubled, "held")
     (one,) = [each for each in troubled.run("held").json["held"] if each["reference"] == "NS-4"]
     assert said.code == 3
-    assert "NS-4  AAA004, Customer Four\nTime was changed on both sides. (" in said.out
+    assert "NS-4\nTime was changed on both sides. (" in said.out
     (row,) = [line.split("│") for line in said.out.splitlines() if line.startswith("Start")]
     assert row[3].strip() == "Tue 8 Jan 2030, 09:00"
     assert f"repairy-sync resolve {one['id']} --use shop      Use the shop’s (may message the customer)\n" in said.out
@@ -141,3 +141,9 @@ def test_the_tables_fit_a_terminal_of_a_hundred_columns(troubled: Installation) 
     said = on_a_terminal(troubled, "held", NO_COLOR="1", TERM="dumb")
     assert all(len(line) <= 100 for line in said.out.splitlines() if "│" in line or "━" in line)
     assert "Tue 8 Jan 2030, 09:00" in said.out
+
+
+def test_only_who_looks_at_a_terminal_sees_whose_booking_it_is(troubled: Installation) -> None:
+    """A pipe may end in a file or a mail."""
+    assert "AAA004, Customer Four\n" in on_a_terminal(troubled, "held").out
+    assert "Customer" not in piped(troubled, "held").out
