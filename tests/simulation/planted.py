@@ -196,7 +196,7 @@ def deleted_by_absence(bug: Bug) -> None:
         gone = {side: site.stamp(), f"{side}_gone": site.stamp()}
         return {"missing": gone, "choice": {**link.choice, "missing": "shop"}, "due_at": site.stamp()}
 
-    bug.over(gather, "_missed", missed, when=lambda site, link, side: side == "shop" and not link.missing)
+    bug.over(gather, "missed", missed, when=lambda site, link, side: side == "shop" and not link.missing)
     bug.over(gather, "_compared", compared, when=lambda site, reading: reading.whole)
 
 
