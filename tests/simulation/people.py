@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sync.core.booking import SIDES
 from tests.simulation.world import NAME, WORKSHOP, ZONE, World
 
 WORD = {"pending": "Booked", "processing": "In progress", "done": "Finished", "cancelled": "Cancelled"}
@@ -108,7 +109,8 @@ class People:
     def _wish(self, case: Case, side: str, group: str, value: Any) -> None:
         """To be called before the edit. Two wishes from different sides, of which the first had not arrived, contend."""
         last = case.wishes.get(group)
-        settled = last is None or (self.agree(case, group) and not self._in_flight(case)) or self._alone(case)
+        agreed = self.agree(case, group) and not self._in_flight(case) and self._known(case, group)
+        settled = last is None or agreed or self._alone(case)
         contested = not settled and last is not None and (last.contested or last.side != side)
         sides = (last.sides if last else set()) | {side}
         case.wishes[group] = Wish(side, self._plain(group, value), self.world.clock.now(), contested, sides)
@@ -121,6 +123,15 @@ class People:
         state, names = self.world.state.store, self.names(case)
         links = [state.link(one.link_id) for one in state.open_intents(NAME) if one.kind != "create"]
         return any({link.shop_key, link.repairy_id} & names for link in links)
+
+    def _known(self, case: Case, group: str) -> bool:
+        """The bridge has seen that both sides have this status: one that came and went between two passes tells nobody anything.
+
+        Other values do not come back."""
+        links = self.world.state.store.links(NAME) if group == "status" else []
+        mine = [link for link in links if {link.shop_key, link.repairy_id} & self.names(case)]
+        snapshots = [(side, link.snapshot(side)) for link in mine for side in SIDES]
+        return all(seen is None or seen.get("status") == self.shown(case, side, "status") for side, seen in snapshots)
 
     def _alone(self, case: Case) -> bool:
         return self.row(case) is None or not self.bookings(case)
