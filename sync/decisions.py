@@ -24,14 +24,17 @@ class Keeper(Protocol):
 
     def decide(self, workshop: str, kind: str, target: str, value: str) -> Decision: ...
     def plans(self, workshop: str) -> list[Standing]: ...
+    def standings(self, workshop: str, kind: str, link_id: int) -> list[Standing]: ...
 
 
 def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, str | bool]:
     """One booking: `use` shop | repairy, `link` to a key, id or code, `create`, `skip`, `retry`, `restore` a journal entry.
 
-    Returns the decision as it is stored. Raises SyncError where it is none of these."""
+    Returns the decision as it is stored. Raises SyncError where it is none of these, or decides nothing."""
     if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in USES):
         raise SyncError("say one of: use shop, use repairy, link ID, create, skip, retry, restore INTENT")
+    if way == "use" and {one.scope for one in state.standings(link.workshop, "held", link.id)} == {"identity"}:
+        raise SyncError("say first which booking this is: skip, it is the same one; create, it is another; or link ID")
     how: dict[str, str | bool] = {way: value or True}
     state.decide(link.workshop, "resolve", str(link.id), json.dumps(how))
     return how

@@ -226,6 +226,8 @@ def test_a_near_match_is_held_on_both_sides_and_linked_by_a_person(site: Install
     said = site.run("sync")
     assert said.code == 3
     assert len(said.json["workshops"][0]["held"]) == 2
+    refused = site.run("resolve", booking, "--use", "shop")
+    assert (refused.code, "which booking this is" in refused.err) == (1, True)
     assert site.run("resolve", booking, "--link", "1").code == 0
     assert site.run("sync").code in (0, 3)
     assert site.row(1)["online_ref"] == booking
