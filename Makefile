@@ -1,5 +1,5 @@
 # `make demo` and `make test` work on a fresh clone: they make .venv first, from the hashed lock.
-# demo | test | check | soak | prove | bench | format | lock | clean
+# demo | test | check | screenshots | soak | prove | bench | format | lock | clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS ?= 2
 STAMP := .venv/.installed
 
-.PHONY: demo test check soak prove bench format lock clean
+.PHONY: demo test check screenshots soak prove bench format lock clean
 
 demo: $(STAMP)
 	$(BIN)/repairy-sync demo
@@ -23,6 +23,10 @@ check: $(STAMP)
 
 # pytest ends with 5 where it found no test; that is good only while no test carries the mark.
 NONE_YET = { [ $$? -eq 5 ] && ! grep -rqs --include='*.py' 'mark\.$@' tests; }
+
+# The README's pictures, from the demo in a real browser.
+screenshots: $(STAMP)
+	$(BIN)/python -m tests.browser.screenshots docs
 
 # The larger counts of the same proofs: what CI runs, and what is run on demand.
 soak prove: $(STAMP)
