@@ -190,6 +190,10 @@ def _failed(site: Site, link: Link, action: Action, intent: Intent, failure: Wri
     link = site.state.finish(intent, failure.outcome, str(failure), link, look_at=look_at, **changes)
     if isinstance(failure, Stale) and action.side == "shop":
         link = reread(site, link)
+    if isinstance(failure, NotSent | Unknown):
+        why = "it is not known yet whether the last write happened" if isinstance(failure, Unknown) else "tried again later"
+        waiting = Stand("waiting", "intent", f"{why}: {failure}", link.due_at)
+        site.state.stand(site.name, link.id, [site.standing(link.id, waiting)], kinds={"waiting"})
     if not isinstance(failure, Unknown):
         withdraw(site, link, action)
     said(site, link, action, failure.outcome, str(failure))

@@ -226,7 +226,8 @@ def no_echo(history: History) -> Iterator[str]:
                     for group in mine
                     if WIRE[group] in changed and not case.reopened
                 )
-        for intent in (one for link in _links(history, case) for one in world.state.store.intents(link.id)):
+        mine_now = [link for link in _links(history, case) if link.repairy_id in ids]  # its key may have been another's before
+        for intent in (one for link in mine_now for one in world.state.store.intents(link.id)):
             if intent.side == "shop" and intent.kind not in ("create", "link") and intent.outcome == "accepted":
                 yield from (
                     f"case {case.number}: {group} was changed in the shop; only its staff ever changed it"
