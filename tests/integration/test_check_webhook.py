@@ -406,6 +406,7 @@ def test_a_public_address_that_is_not_the_relay_of_this_installation_is_said(
     assert "both must mean the same relay" in says
 
 
+@pytest.mark.soak
 def test_a_probe_reaches_a_service_that_fetches_from_a_relay(
     request: pytest.FixtureRequest, public_relay: tuple[str, Shelf]
 ) -> None:

@@ -147,6 +147,7 @@ def test_a_day_without_trouble(site: Installation, heard: Heard) -> None:
     _searched(site, heard)
 
 
+@pytest.mark.soak
 def test_every_fault_of_the_sandbox(site: Installation, heard: Heard) -> None:
     """The same with each fault while the canaries are written; each fires."""
     site.run("sync")
@@ -366,6 +367,7 @@ def _signed(body: bytes, secret: str, booking: str = "") -> dict[str, str]:
     return {"x-webhook-signature": mac, "x-webhook-timestamp": stamp, "x-odd": PERSONAL["email"]}
 
 
+@pytest.mark.soak
 def test_the_daemon_its_health_and_its_webhooks(site: Installation, heard: Heard) -> None:
     """Good webhooks, forged ones, ones whose path or header holds a secret; health, metrics, the page without its token."""
     answers = {}

@@ -16,6 +16,8 @@ from tests.integration.daemon_process import new_database
 from tests.integration.in_flight import address, in_flight, query, until_done
 from tests.integration.installation import Installation, installed
 
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
 KINDS = ("sqlite", "postgres")
 
 

@@ -31,7 +31,7 @@ reference_prefix = "NS-"
 """
 
 # One worker makes the environments once, whatever the number of workers.
-pytestmark = [pytest.mark.xdist_group("wheel"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("wheel"), pytest.mark.timeout(900)]
 
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:

@@ -19,6 +19,8 @@ from sync.sandbox.faults import Fault
 from tests.shops.program import ACTS, DRILLS, ZONE, NotThere, Program, plate
 from tests.shops.site import Site, at_work, soon, utc
 
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
 WIDE = '[schedule]\nwindow_future = "400d"'  # two days on which clocks change lie within it
 WITHIN = 20.0
 # How each drill is begun: asked of layouts that say they have no place for it.

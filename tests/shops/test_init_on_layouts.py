@@ -22,6 +22,8 @@ from sync.shop.store import ShopStore
 from tests.shops.program import ZONE, Planned, Program, name, phone, plate
 from tests.shops.site import utc
 
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
 # Of each layout: the bookings' table, what its status is read from, and its start.
 RIGHT: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "dms-mirror": ("appointments", ("progress_status",), "bring_timestamp"),

@@ -19,7 +19,7 @@ from tests.simulation.proof import broken
 from tests.simulation.story import KINDS, History
 
 CHUNK = 50  # histories of one test: what a worker takes at once
-TESTED, SOAKED, PROVED = 200, 300, 100_000
+TESTED, SOAKED, PROVED = 200, 1_800, 100_000
 TAIL = 120  # lines of a trace that a failure shows
 
 
