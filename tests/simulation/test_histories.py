@@ -95,6 +95,7 @@ def test_very_many_histories_converge(tens: int) -> None:
     part = _count(PROVED) // 10
 
     assert check(range(1_000_000 + tens * part, 1_000_000 + (tens + 1) * part))
+    print(f"{part} histories, none failed: the rate of failure is below {3 / part:.3%} (19 times in 20)")  # noqa: T201
 
 
 @pytest.mark.parametrize("seed", [0, 7, 42])
