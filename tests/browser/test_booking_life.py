@@ -79,6 +79,7 @@ def in_story(owner: Page, said: str) -> Locator:
     return owner.get_by_role("listitem").filter(has_text=re.compile(said)).first
 
 
+@pytest.mark.soak
 def test_a_booking_from_the_customers_click_to_the_message_that_it_is_ready(ground: Ground, browser: Browser) -> None:
     """Booked, in the shop, on the page; edited on both sides, held, decided by one click; worked on, done, told once."""
     booked, by_office, by_customer = (ground.office.at(2, 16), ground.office.at(3, 8), ground.office.at(3, 17))

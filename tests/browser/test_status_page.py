@@ -167,6 +167,7 @@ def busy(shared: OpenedPage) -> OpenedPage:
     return shared
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("path", [*PAGES, "/login", "/bookings/999999"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_axe_finds_nothing_serious(busy: OpenedPage, window: Window, look: str, path: str) -> None:

@@ -46,12 +46,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(process.returncode, said, [each.name for each in home.iterdir()])
 
 
+@pytest.mark.xdist_group("demo")  # one run for all of them
 def test_a_morning_ends_in_agreement(run: Run) -> None:
     """Through an outage, a kill and edits on both sides, every field of every booking is the same on both sides."""
     assert run.code == 0, run.said
     assert "both sides agree in every field, and no message went out twice" in run.said
 
 
+@pytest.mark.xdist_group("demo")  # one run for all of them
 def test_every_scene_is_told(run: Run) -> None:
     """Each step says what happened, and that it arrived."""
     for told in ("backfill", "books online", "cancels online", "both edits", "held for a person", "as the office has it",
@@ -59,6 +61,7 @@ def test_every_scene_is_told(run: Run) -> None:
         assert told in run.said
 
 
+@pytest.mark.xdist_group("demo")  # one run for all of them
 def test_bookings_messages_and_calls_are_shown(run: Run) -> None:
     """The tables: all 43 bookings, the calls by kind, the messages by kind."""
     assert len(re.findall(r"14 of 14", run.said)) == 43
@@ -66,6 +69,7 @@ def test_bookings_messages_and_calls_are_shown(run: Run) -> None:
     assert re.search(r"done +the workshop, by this program +3", run.said)
 
 
+@pytest.mark.xdist_group("demo")  # one run for all of them
 def test_nothing_is_left_behind(run: Run) -> None:
     """Without --serve the folder is gone."""
     assert run.left == []

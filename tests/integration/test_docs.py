@@ -91,6 +91,7 @@ def play(page: Path, stage: Stage) -> None:
         assert prints(each, stage, said) == [], f"{each.place}\n{said}"
 
 
+@pytest.mark.soak
 @page_by_page
 def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")

@@ -55,6 +55,7 @@ def writes(world: World) -> int:
 # -- an ordinary month
 
 
+@pytest.mark.soak
 def test_a_month_of_a_small_workshop_trips_nothing(world: World) -> None:
     """New cars each day, by telephone and online, work begun and finished, a few moved, noted or undone."""
     world.turn()

@@ -18,6 +18,8 @@ from sync.state.health import damage
 from sync.state.lease import acquire
 from tests.integration.installation import Installation, installed
 
+pytestmark = pytest.mark.soak
+
 OPEN = 40
 LINKS = OPEN + 1  # with the one booked online
 

@@ -371,6 +371,7 @@ def test_an_address_that_is_none_is_named(both: Both) -> None:
 # ---------------------------------------------------------------- the daemon
 
 
+@pytest.mark.soak
 def test_a_booking_made_online_reaches_the_shop_of_a_daemon_that_only_calls_out(request: pytest.FixtureRequest) -> None:
     """Repairy's webhooks end at the relay; the daemon listens nowhere for them. /metrics counts what was fetched."""
     with ground_on("sqlite", request) as ground:

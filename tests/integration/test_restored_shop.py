@@ -16,6 +16,8 @@ import pytest
 
 from tests.integration.installation import Installation, Said, installed
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Installation]:

@@ -23,6 +23,8 @@ from sync.sandbox.outbox import signature
 from sync.sandbox.partner import WEBHOOK_SECRET
 from tests.integration.daemon_process import HELD, PATIENCE, UNSETTLED, Ground, ground_on, until
 
+pytestmark = pytest.mark.soak
+
 MANY = 14  # changes at once that the guard lets through
 PERSONAL = re.compile(r"AAA ?\d|Customer (?!s)|0?400 ?000|@example|61 ?400", re.IGNORECASE)
 SECRETS = re.compile(r"sandbox-secret|sandbox-webhook|demo-token|sandbox-key")

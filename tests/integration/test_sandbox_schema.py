@@ -100,6 +100,7 @@ def seed(sandbox: Sandbox, headers: dict[str, str]) -> None:
     assert httpx.post(f"{sandbox.base_url}/reminders/services", json=reminder, headers=headers).status_code == 200
 
 
+@pytest.mark.soak
 def test_schemathesis_finds_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
     """All checks pass, and every operation was really carried out at least once."""
     settings = tmp_path / "schemathesis.toml"

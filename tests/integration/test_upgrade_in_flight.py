@@ -69,6 +69,7 @@ def revisions() -> list[str]:
     return [one.revision for one in migrate._scripts(MIGRATIONS).walk_revisions()][::-1]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("revision", revisions())
 def test_what_was_in_flight_goes_on_after_an_upgrade(site: Installation, later: Path, revision: str) -> None:
     """Nothing is doubled, the customer gets one message, what was held is carried out as the person said; links are the same."""

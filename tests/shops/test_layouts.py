@@ -11,6 +11,8 @@ import pytest
 from tests.shops.program import NotThere, Program, Row, plate
 from tests.shops.site import Site, soon, utc, workshop
 
+pytestmark = pytest.mark.soak
+
 DAYS = 11  # of the population's coming days, five bookings each
 
 
