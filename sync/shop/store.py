@@ -285,12 +285,13 @@ class ShopStore:
             if self._key_type is None and part:
                 self._key_type = type(part[0][names.index("key")])
             try:
-                fresh = [row for row in part if row not in before]
-                seen = dict(zip(fresh, self._reader.sightings(names, fresh), strict=True))
-                now.update((row, before.get(row) or seen[row]) for row in part)
-                yield from [now[row] for row in part]
+                known = [before.get(row) for row in part] if before else [None] * len(part)
+                fresh = self._reader.sightings(names, [row for row, one in zip(part, known, strict=True) if one is None])
+                seen = [one or next(fresh) for one in known]
+                now.update(zip(part, seen, strict=True))
             except TypeError:  # a value that cannot be looked up, such as a bytearray
-                yield from self._reader.sightings(names, part)
+                seen = list(self._reader.sightings(names, part))
+            yield from seen
         self._last = now
 
     def _rows(self, connection: sa.Connection, query: Query) -> Iterable[Row]:
