@@ -74,11 +74,12 @@ def close_files(unit: str) -> None:
     if said(unit, "ProtectProc") == ["invisible"] and said(unit, "ProcSubset") == ["pid"]:
         mounted("-t", "proc", "-o", "hidepid=invisible,subset=pid", "proc", "/proc")
     for folder in (Path("/home"), Path("/root")):
-        close_home(folder)
-    mounted("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp")
+        close_folder(folder, "755")
+        mounted("-o", "remount,ro", str(folder))
+    close_folder(Path("/tmp"), "1777")
 
 
-def close_home(folder: Path) -> None:
+def close_folder(folder: Path, mode: str) -> None:
     """Empty, but for an interpreter or checkout that lies in it: those stand for a program in /opt."""
     needed = {Path(one).resolve() for one in (sys.base_prefix, sys.prefix, Path(__file__).parents[2])}
     kept = [one for one in sorted(needed) if one.is_relative_to(folder)]
@@ -86,11 +87,10 @@ def close_home(folder: Path) -> None:
     for number, one in enumerate(kept):
         (Path("/mnt") / str(number)).mkdir()
         mounted("--bind", str(one), f"/mnt/{number}")
-    mounted("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder))
+    mounted("-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(folder))
     for number, one in enumerate(kept):
         one.mkdir(parents=True, exist_ok=True)
         mounted("--bind", f"/mnt/{number}", str(one))
-    mounted("-o", "remount,ro,mode=755", str(folder))
 
 
 def drop_rights() -> None:
