@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from sync.core import notes
 from sync.core.action import Action, Outlook, memory
 from sync.core.booking import CUSTOMER, GROUPS, PENDING, VEHICLE, Fields, Link, Side, Sighting, other
 from sync.core.canonical import alike, canonical, split_name, view
@@ -75,13 +76,28 @@ def _bases(link: Link, action: Action, then: Mapping[Side, Fields | None], shown
                 refused[group] = names
                 continue
             own = became == "took" or _known_there(action, group)
-            mine = take(mine, shown if own else _sent(action.fields, names, shown), names)
+            now = shown if own else _sent(action.fields, names, shown)
+            if group == "notes":
+                now = {**now, "job_notes": _not_yet_there(mine, link.snapshot(side), then[source], now)}
+            mine = take(mine, now, names)
             theirs = take(theirs, then[source], names)
         rest = [name for name in GROUPS[group] if not any(name in names for names in fates.values())]
         agreed = _agreed(rest, began, then[source])
         mine = take(mine, began, _spelt(rest) if action.kind == "create" else agreed)  # what a create was not given it chose
         theirs = take(theirs, then[source], agreed)
     return {f"{side}_base": mine or {}, f"{source}_base": theirs or {}}, refused
+
+
+def _not_yet_there(base: Fields | None, before: Fields | None, source: Fields | None, now: Fields) -> str | None:
+    """Notes that went both ways and have arrived on one: the base says nothing of the lines that this side added, and keeps
+    those that it removed, until the other side shows the same. Its own write may never follow."""
+    old, seen, told = ((fields or {}).get("job_notes") for fields in (base, before, now))
+    own, there, kept = notes.edit(old, seen), notes.lines((source or {}).get("job_notes")), notes.lines(told)
+    owed = [line for line in own.added if line in kept and not any(alike(line, one) for one in there)]
+    back = [line for line in own.removed if line not in kept and any(alike(line, one) for one in there)]
+    for line in owed:
+        kept.remove(line)
+    return "\n".join(kept + back) or None if owed or back else told
 
 
 def _known_there(action: Action, group: str) -> bool:
