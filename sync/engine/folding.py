@@ -79,9 +79,9 @@ def without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
 def _lose_row(site: Site, link: Link, key: str) -> None:
     """The shop gave the key of a deleted row to the row just made: the booking that had it has none any more."""
     for one in site.state.by_shop_keys(site.name, [key]).get(key, []):
-        if one.id != link.id and one.state == "open":
-            gone = {"shop": site.stamp(), "shop_gone": site.stamp()}
-            site.state.save(one, shop_key=f"{key} (used again)", shop_digest=None, missing=gone, due_at=site.stamp())
+        if one.id != link.id:
+            gone = {"missing": {"shop": site.stamp(), "shop_gone": site.stamp()}, "due_at": site.stamp()}
+            site.state.save(one, shop_key=f"{key} (used again)", shop_digest=None, **(gone if one.state == "open" else {}))
 
 
 def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[str, Any]:
