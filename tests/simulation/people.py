@@ -160,7 +160,8 @@ class People:
 
     def staff_status(self, case: Case, status: str) -> None:
         now = self.shown(case, "shop", "status")
-        if now == "cancelled" and status != "cancelled" and self.shown(case, "repairy", "status") == "cancelled":
+        gone = self.shown(case, "repairy", "status") == "cancelled" or self._in_flight(case)  # or will be in a moment
+        if now == "cancelled" and status != "cancelled" and gone:
             case.reopened += 1
         self._wish(case, "shop", "status", status)
         self._set(case, "status_id = (SELECT id FROM statuses WHERE name = ?)", WORD[status])
@@ -196,6 +197,7 @@ class People:
         if row:
             self.world.machine.say("shop deletes", case=case.number, key=row["id"])
             case.deleted = True
+            self.world.desk.execute("DELETE FROM remarks WHERE booking_id = ?", (row["id"],))  # its key may be given out again
             self.world.desk.execute("DELETE FROM bookings WHERE id = ?", (row["id"],))
 
     def staff_phone(self, case: Case) -> None:
