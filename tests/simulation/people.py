@@ -133,6 +133,10 @@ class People:
         snapshots = [(side, link.snapshot(side)) for link in mine for side in SIDES]
         return all(seen is None or seen.get("status") == self.shown(case, side, "status") for side, seen in snapshots)
 
+    def _told_cancelled(self, case: Case) -> bool:
+        links = [link for link in self.world.state.store.links(NAME) if {link.shop_key, link.repairy_id} & self.names(case)]
+        return any((link.shop or {}).get("status") == "cancelled" for link in links)
+
     def _alone(self, case: Case) -> bool:
         return self.row(case) is None or not self.bookings(case)
 
@@ -160,7 +164,7 @@ class People:
 
     def staff_status(self, case: Case, status: str) -> None:
         now = self.shown(case, "shop", "status")
-        gone = self.shown(case, "repairy", "status") == "cancelled" or self._in_flight(case)  # or will be in a moment
+        gone = self.shown(case, "repairy", "status") == "cancelled" or self._told_cancelled(case)  # or may be in a moment
         if now == "cancelled" and status != "cancelled" and gone:
             case.reopened += 1
         self._wish(case, "shop", "status", status)
