@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 import sqlalchemy as sa
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 from sync import logs
 from sync.cli.common import Asked, table
@@ -144,11 +146,27 @@ def _zone(named: str, ask: Questions) -> str:
     return zone
 
 
+@contextmanager
+def _looking() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal; elsewhere one line, when all is seen."""
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("looking at the tables", total=None)
+
+        def say(done: int, of: int) -> None:
+            bar.update(task, completed=done, total=of)
+            if done == of and not console.is_terminal:
+                typer.echo(f"{of} tables looked at", err=True)
+
+        yield say
+
+
 def _propose(url: sa.URL, password: str, name: str, zone: ZoneInfo, ask: Questions) -> Made:
     """The dialogue about the database. Raises Unreachable; SyncError where nothing looks like bookings."""
     now = datetime.now(zone).replace(tzinfo=None)
     looked = wizard.explorer(url, password or None, zone)
-    candidates = wizard.likely(looked, now)
+    with _looking() as say:
+        candidates = wizard.likely(looked, now, say)
     if not candidates:
         raise SyncError(
             f"none of the {len(looked.tables)} tables looks like bookings: no dates in them, or no rows yet. A profile can be "

@@ -137,6 +137,12 @@ def test_the_tables_that_it_considered_are_said(shop: Path, tmp_path: Path) -> N
 # What it leaves behind
 
 
+def test_how_far_it_is_goes_to_stderr_in_one_line(shop: Path, tmp_path: Path) -> None:
+    said = run("init", f"sqlite:///{shop}", "--yes", "--out", str(tmp_path / "made"))
+    assert "4 tables looked at" in said.err
+    assert "looked at" not in said.out
+
+
 def test_the_files_load_and_check_is_content(shop: Path, tmp_path: Path, secrets: None) -> None:
     init(shop, tmp_path / "made", "--name", "Northside")
     said = run("--json", "--config", str(tmp_path / "made" / "repairy-sync.toml"), "check", "--offline")
@@ -336,6 +342,7 @@ def test_the_questions_on_a_terminal(shop: Path, tmp_path: Path) -> None:
     terminal.answer("call this workshop?", "Northside")
     terminal.answer("time zone?", "Melbourne")
     terminal.answer("No such time zone", "Australia/Melbourne")
+    terminal.wait("looking at the tables")
     terminal.answer("Which one holds the bookings?", "")
     terminal.answer('"Booked in" (40 rows)', "booked")
     terminal.answer("one of pending", "pending")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from sync.shop.store import ShopStore
 from sync.shop.wizard import fields, filters, hours, joins, propose, statuses
 from sync.shop.wizard.candidates import Candidate, rank
 from sync.shop.wizard.draft import Draft, Joined
-from sync.shop.wizard.explore import Explorer
+from sync.shop.wizard.explore import Explorer, unheard
 from sync.shop.wizard.propose import Word
 
 __all__ = ["Candidate", "Draft", "Explorer", "Word", "draft", "explorer", "likely", "preview", "words_of"]
@@ -34,9 +35,10 @@ def explorer(url: str | sa.URL, password: str | None, zone: ZoneInfo) -> Explore
     return Explorer(connect.open_database(url, str(zone), password))
 
 
-def likely(looked: Explorer, now: datetime) -> list[Candidate]:
-    """The tables that could hold the bookings, the likeliest first. `now` is on the shop's wall. Raises Unreachable."""
-    return rank(looked.look().values(), now)
+def likely(looked: Explorer, now: datetime, say: Callable[[int, int], None] = unheard) -> list[Candidate]:
+    """The tables that could hold the bookings, the likeliest first. `now` is on the shop's wall; `say` is told how many of how
+    many tables were looked at. Raises Unreachable."""
+    return rank(looked.look(say).values(), now)
 
 
 def draft(looked: Explorer, chosen: Candidate, now: datetime, zone: ZoneInfo) -> Draft:

@@ -5,7 +5,7 @@ RULE: it reads, and never writes: the inspector and plain SELECTs, one at a time
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -73,6 +73,10 @@ class Table:
         return sa.table(self.name, *(sa.column(name) for name in self.columns), schema=self.schema)
 
 
+def unheard(done: int, of: int) -> None:
+    """Nobody waits for it."""
+
+
 class Explorer:
     """Reads one database. Every method raises Unreachable where it cannot be asked."""
 
@@ -80,11 +84,16 @@ class Explorer:
         self.engine = engine
         self.tables: Mapping[str, Table] = {}
 
-    def look(self) -> Mapping[str, Table]:
-        """Every table and view that may be read, by name. A table that this user may not read is left out."""
+    def look(self, say: Callable[[int, int], None] = unheard) -> Mapping[str, Table]:
+        """Every table and view that may be read, by name. A table that this user may not read is left out.
+
+        `say` is told how many of how many were looked at."""
         with connect.reading(self.engine) as connection:
-            found = [table for schema, name, view in self._names(connection) if (table := _table(connection, schema, name, view))]
-        self.tables = {table.id: table for table in found}
+            names, found = list(self._names(connection)), list[Table | None]()
+            for done, (schema, name, view) in enumerate(names, 1):
+                found.append(_table(connection, schema, name, view))
+                say(done, len(names))
+        self.tables = {table.id: table for table in found if table}
         return self.tables
 
     def references(self, table: Table) -> list[Reference]:
