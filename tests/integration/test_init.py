@@ -299,10 +299,10 @@ def test_a_zone_that_is_none(shop: Path, tmp_path: Path) -> None:
 class Terminal:
     """A program on a pseudo-terminal, and what it has shown."""
 
-    def __init__(self, *words: str) -> None:
+    def __init__(self, *words: str, term: str = "dumb") -> None:
         self.side, other = pty.openpty()
         program = [sys.executable, "-m", "sync", *words]
-        environ = os.environ | {"TERM": "dumb", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        environ = os.environ | {"TERM": term, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
             program, stdin=other, stdout=subprocess.PIPE, stderr=other, env=environ, start_new_session=True
         )
@@ -336,13 +336,18 @@ class Terminal:
         return out.decode()
 
 
+def test_how_far_it_is_is_a_bar_on_a_terminal(shop: Path) -> None:
+    terminal = Terminal("init", f"sqlite:///{shop}", "--yes", "--print", term="xterm")
+    assert terminal.wait("looking at the tables")
+    terminal.over()
+
+
 def test_the_questions_on_a_terminal(shop: Path, tmp_path: Path) -> None:
     """Table, statuses, messages, page, Repairy's facts: what is answered stands in the files; a wrong answer is asked again."""
     terminal = Terminal("init", f"sqlite:///{shop}", "--out", str(tmp_path / "made"))
     terminal.answer("call this workshop?", "Northside")
     terminal.answer("time zone?", "Melbourne")
     terminal.answer("No such time zone", "Australia/Melbourne")
-    terminal.wait("looking at the tables")
     terminal.answer("Which one holds the bookings?", "")
     terminal.answer('"Booked in" (40 rows)', "booked")
     terminal.answer("one of pending", "pending")
