@@ -45,7 +45,7 @@ printf '%%s\\n' "${COMPREPLY[@]}"
 @pytest.mark.parametrize(("typed", "found"), [("backf", "backfill"), ("service unin", "uninstall"), ("rebuild --app", "--apply")])
 def test_bash_completes_after_install(tmp_path: Path, typed: str, found: str) -> None:
     """The script that --install-completion puts into the home, used as bash uses it."""
-    shell("bash", tmp_path, "repairy-sync --install-completion")
+    shell("bash", tmp_path, "repairy-sync --install-completion; exit $?")
     assert shell("bash", tmp_path, TYPED % (f"repairy-sync {typed}", len(typed.split()))).split() == [found]
 
 
