@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
+from tests.integration.installation import Installation
+
 PERSONAL: Mapping[str, str] = {
     "name": "Quetzal Xylograph",
     "first name": "Quetzal",
@@ -88,3 +90,14 @@ class Heard:
             for group in groups:
                 found += [f"{name} in {where}" for name, value in group.items() if any(one in lower for one in _spellings(value))]
         return found
+
+
+def canary_at_the_counter(site: Installation, number: int) -> None:
+    """A customer in the shop whose every word is a canary."""
+    site.office.book(number, site.office.at(2, 9))
+    with site.office._connect() as shop:
+        row = shop.execute("SELECT customer_id, vehicle_id, id FROM bookings ORDER BY id DESC").fetchone()
+        who = (PERSONAL["name"], PERSONAL["phone"], PERSONAL["email"], row[0])
+        shop.execute("UPDATE customers SET name = ?, phone = ?, email = ? WHERE id = ?", who)
+        shop.execute("UPDATE vehicles SET plate = ? WHERE id = ?", (PERSONAL["plate"], row[1]))
+        shop.execute("UPDATE bookings SET notes = ? WHERE id = ?", (PERSONAL["notes"], row[2]))

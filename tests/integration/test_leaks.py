@@ -30,7 +30,7 @@ from sync.repairy.contract import load
 from sync.sandbox.faults import AFTER, BEFORE, PACE, Fault
 from sync.sandbox.partner import PARTNER_ID, WORKSHOPS
 from sync.sandbox.server import Sandbox
-from tests.integration.canaries import PERSONAL, SECRET, Heard
+from tests.integration.canaries import PERSONAL, SECRET, Heard, canary_at_the_counter
 from tests.integration.installation import WORKSHOP, Installation
 from tests.integration.scripted_server import Answer, Request, serving
 from tests.layouts import DEMO, Layout, demo_database
@@ -65,16 +65,6 @@ def site(tmp_path: Path) -> Iterator[Installation]:
         yield made
     finally:
         made.sandbox.stop()
-
-
-def _canary_at_the_counter(site: Installation) -> None:
-    site.office.book(NUMBER, site.office.at(2, 9))
-    with site.office._connect() as shop:
-        row = shop.execute("SELECT customer_id, vehicle_id, id FROM bookings ORDER BY id DESC").fetchone()
-        who = (PERSONAL["name"], PERSONAL["phone"], PERSONAL["email"], row[0])
-        shop.execute("UPDATE customers SET name = ?, phone = ?, email = ? WHERE id = ?", who)
-        shop.execute("UPDATE vehicles SET plate = ? WHERE id = ?", (PERSONAL["plate"], row[1]))
-        shop.execute("UPDATE bookings SET notes = ? WHERE id = ?", (PERSONAL["notes"], row[2]))
 
 
 def _canary_online(site: Installation) -> str:
@@ -118,7 +108,7 @@ def _searched(site: Installation, heard: Heard) -> None:
 def test_what_a_person_asks_for_is_shown_and_the_search_finds_it(site: Installation, heard: Heard) -> None:
     """The searcher is no blind one: `show` holds nearly every personal canary, and its log none."""
     site.run("sync")
-    _canary_at_the_counter(site)
+    canary_at_the_counter(site, NUMBER)
     assert site.run("sync").code == 0
     row = site.office.rows()[-1]
     said = site.run("-v", "show", f"NS-{row['id']}")
@@ -134,7 +124,7 @@ def test_what_a_person_asks_for_is_shown_and_the_search_finds_it(site: Installat
 
 def test_a_day_without_trouble(site: Installation, heard: Heard) -> None:
     _run(site, heard, "backfill", "--nothing-at-repairy", also=("-v",))
-    _canary_at_the_counter(site)
+    canary_at_the_counter(site, NUMBER)
     booking = _canary_online(site)
     _run(site, heard, "sync", also=("-v",))
     with site.sandbox.lock:
@@ -151,7 +141,7 @@ def test_a_day_without_trouble(site: Installation, heard: Heard) -> None:
 def test_every_fault_of_the_sandbox(site: Installation, heard: Heard) -> None:
     """The same with each fault while the canaries are written; each fires."""
     site.run("sync")
-    _canary_at_the_counter(site)
+    canary_at_the_counter(site, NUMBER)
     booking = _canary_online(site)
     for kind in FAULTS:
         fault = Fault(kind, 2, seconds=0.2)
@@ -185,7 +175,7 @@ ISSUED = {"access": "canary-issued-access-31", "refresh": "canary-issued-refresh
 def test_a_server_that_repeats_what_it_was_sent(site: Installation, heard: Heard) -> None:
     """In refusals, and in a refusal of the very token."""
     site.run("sync")
-    _canary_at_the_counter(site)
+    canary_at_the_counter(site, NUMBER)
     refusals = 0
     with serving(_quoting) as server:
         site.sandbox._address = ("127.0.0.1", server.server_address[1])
@@ -207,7 +197,7 @@ def test_a_token_request_that_is_refused_repeats_nothing(site: Installation, hea
     with serving(refusing) as server:
         site.sandbox._address = ("127.0.0.1", server.server_address[1])
         site.configure()
-        _canary_at_the_counter(site)
+        canary_at_the_counter(site, NUMBER)
         _run(site, heard, "sync", also=("-v",))
         _run(site, heard, "check", also=("-v",))
         assert len(server.seen) > 0
@@ -373,7 +363,7 @@ def test_the_daemon_its_health_and_its_webhooks(site: Installation, heard: Heard
     answers = {}
     with _daemon(site, heard) as (web, hooks):
         _until(lambda: site.run("status").json["workshops"][0]["last_success"]["shop"] is not None)
-        _canary_at_the_counter(site)
+        canary_at_the_counter(site, NUMBER)
         booking = _canary_online(site)
         _until(lambda: any(row["plate"] == PERSONAL["plate"] and row["online_ref"] for row in site.office.rows()))
         event = {

@@ -13,7 +13,7 @@ import pytest
 
 from sync.cli.support import Known, clean
 from sync.sandbox.faults import Fault
-from tests.integration.canaries import PERSONAL, SECRET, Heard
+from tests.integration.canaries import PERSONAL, SECRET, Heard, canary_at_the_counter
 from tests.integration.installation import Installation, installed
 
 NUMBER = 57
@@ -41,13 +41,7 @@ def bundle(site: Installation, *words: str) -> tuple[dict[str, Any], Heard]:
 
 def canary(site: Installation) -> None:
     """A customer at the counter whose every word is a canary, of whom a write failed."""
-    site.office.book(NUMBER, site.office.at(2, 9))
-    with site.office._connect() as shop:
-        row = shop.execute("SELECT customer_id, vehicle_id, id FROM bookings ORDER BY id DESC").fetchone()
-        who = (PERSONAL["name"], PERSONAL["phone"], PERSONAL["email"], row[0])
-        shop.execute("UPDATE customers SET name = ?, phone = ?, email = ? WHERE id = ?", who)
-        shop.execute("UPDATE vehicles SET plate = ? WHERE id = ?", (PERSONAL["plate"], row[1]))
-        shop.execute("UPDATE bookings SET notes = ? WHERE id = ?", (PERSONAL["notes"], row[2]))
+    canary_at_the_counter(site, NUMBER)
     with site.sandbox.lock:
         site.sandbox.partner.faults = [Fault("lost_answer", 1, operation="create")]
 
