@@ -6,7 +6,7 @@ is missing when it is absent by key in two good reads a quarantine apart; many a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -318,8 +318,3 @@ def next_poll(site: Site, link: Link, fields: Mapping[str, str | None]) -> str |
     if days < 0 or seen.get("status") in FINAL:
         return site.stamp(max(site.poll * 60, timedelta(days=1))) if days > -3 else None
     return site.stamp(site.poll * (1 if days <= 1 else 10 if days <= 7 else 60))
-
-
-def read_again(site: Site, links: Iterable[Link]) -> None:
-    """Make Repairy's side of these due for reading now."""
-    site.state.save_all([(link, {"poll_at": site.stamp()}) for link in links if link.repairy_id])
