@@ -124,7 +124,7 @@ def _any_equal(wanted: Sequence[bytes], given: bytes) -> bool:
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
-    found = headers.get(name.lower(), "")
+    found = headers.get(name.lower())
     if not found:
         raise Refused(f"it has no header {name}")
     return found

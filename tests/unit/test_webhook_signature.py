@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sync.ports import Event
 from sync.repairy.contract import Contract, load
 from sync.repairy.webhook import CAP, Refused, verify
+from sync.repairy.webhook import signed as our_own
 from sync.share import CONFIG
 
 NOW = datetime(2026, 3, 5, 22, 0, tzinfo=UTC)
@@ -206,6 +207,25 @@ def test_algorithm_encoding_template_and_names_come_from_the_contract(kind: str,
     assert check({"x-sig": told, "x-time": stamp, "x-request-id": "d9"}, body, rules=rules) == Event(
         "7", "updated", "12", None, NOW
     )
+
+
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+def test_a_delivery_of_ours_is_signed_as_the_contract_says(encoding: str) -> None:
+    rules = contract(algorithm="hmac-sha512", encoding=encoding, signs="{request_id}:{timestamp}:{body}", timestamp="X-Time")
+    stamp = str(int(NOW.timestamp()))
+    mac = hmac.new(SECRET.encode(), b"d9:" + stamp.encode() + b":" + BODY, "sha512").digest()
+    headers = our_own(rules, SECRET, "d9", BODY, NOW)
+    assert headers == {
+        "x-request-id": "d9",
+        "X-Time": stamp,
+        "x-webhook-version": "3",
+        "x-webhook-signature": mac.hex() if encoding == "hex" else base64.b64encode(mac).decode(),
+    }
+    assert check(headers, rules=rules).id == "e1"
+
+
+def test_where_the_path_holds_the_secret_a_delivery_of_ours_has_no_signature() -> None:
+    assert "x-webhook-signature" not in our_own(contract(algorithm="path"), SECRET, "d9", BODY, NOW)
 
 
 def test_a_signature_without_time_asks_for_no_timestamp() -> None:
