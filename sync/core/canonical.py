@@ -29,7 +29,7 @@ def text(value: str) -> str:
     if "&" in value:
         value = html.unescape(value)
     lines = [_SPACE.sub(" ", line).strip() for line in value.splitlines()]
-    return "\n".join(lines).strip("\n")
+    return "\n".join(lines).strip()
 
 
 def one_line(value: str) -> str:
@@ -91,7 +91,7 @@ def view(fields: Fields) -> dict[str, str | None]:
     """All fields canonical, the name whole: its parts joined, or the company where there is no name."""
     seen = {field: canonical(field, value) for field, value in fields.items()}
     first, last, company = seen.pop("first_name", None), seen.pop("last_name", None), seen.pop("company", None)
-    if fields.keys() & {"name", "first_name", "last_name", "company"}:
+    if fields.keys() & {"first_name", "last_name", "company"}:
         seen["name"] = seen.get("name") or " ".join(part for part in (first, last) if part) or company
     return seen
 

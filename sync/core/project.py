@@ -7,10 +7,13 @@ Works on canonical views (`canonical.view`); answers in the same form.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from sync.core.booking import GROUPS, Ability, Fields
 from sync.core.times import at, day_of, is_day, iso, local, parse
+
+_TAIL = re.compile(r"… \(Repairy[^()]*\)\Z")  # how `shorten` ends a text
 
 
 class TooLong(Exception):
@@ -40,7 +43,7 @@ def project(
 def fit(field: str, value: str | None, onto: Ability, there: Fields | None, code: str | None) -> str | None:
     """A text within the limit; one that is the shortened form of what stands there is what stands there."""
     full = (there or {}).get(field)
-    if value and full and value != full and value == _shortened_any(full, value):
+    if value and full and value != full and _is_head(full, value):
         return full
     limit = onto.limits.get(field)
     if value is None or limit is None or len(value) <= limit or (onto.append_notes and field == "job_notes"):
@@ -58,13 +61,12 @@ def shorten(value: str, limit: int, code: str | None) -> str:
 
 def is_shortened(value: str | None) -> bool:
     """Whether a text says of itself that the rest is at Repairy."""
-    return value is not None and "… (Repairy" in value[-24:] and value.endswith(")")
+    return value is not None and _TAIL.search(value) is not None
 
 
-def _shortened_any(full: str, value: str) -> str | None:
-    """`value` where it is `full` cut short at some limit, else None."""
-    head, mark, _ = value.rpartition("… (Repairy")
-    return value if mark and is_shortened(value) and full.startswith(head) else None
+def _is_head(full: str, value: str) -> bool:
+    """Whether this is the full text cut short at some limit."""
+    return is_shortened(value) and full.startswith(_TAIL.sub("", value))
 
 
 def _time(source: Fields, of: Ability, onto: Ability, there: Fields | None) -> dict[str, str | None]:

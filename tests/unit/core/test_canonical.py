@@ -59,6 +59,9 @@ def test_empty_is_none(field: str, empty: str | None) -> None:
         ("13 00 00", "130000"),
         ("+64 21 000 001", "6421000001"),
         ("1800 000 000", "1800000000"),
+        ("+1 200 555 0100", "12005550100"),  # eleven digits
+        ("+44 1000 000 001", "441000000001"),  # twelve
+        ("61 0000 00", "61000000"),
     ],
 )
 def test_other_phones_keep_their_digits(spelt: str, one: str) -> None:

@@ -103,6 +103,15 @@ def test_an_end_that_moves_at_repairy_alone_reaches_a_shop_whose_end_is_empty() 
     assert (world.holds["shop"] or {})["ends_at"] == "2026-03-11T06:00:00Z"
 
 
+def test_an_end_that_only_repairy_keeps_counts_as_its_change() -> None:
+    """Alone it is recorded; with a start that moved in the shop, both changed the time."""
+    world = linked(booking(), booking(), booking(), shop=NO_END, rules=rules("hold"))
+    world.edit("repairy", ends_at="2026-03-11T06:00:00Z")
+    assert world.decide().record == {"time"}
+    world.edit("shop", starts_at="2026-03-10T23:00:00Z")
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("held", "time")]
+
+
 def test_start_and_end_are_changed_as_one() -> None:
     """The start moved in the shop and the end at Repairy: both changed the time."""
     world = linked(booking(), booking(), booking(), rules=rules("hold"))
@@ -485,6 +494,7 @@ def test_the_limit_of_appended_notes_is_of_one_line_and_not_of_all() -> None:
     [
         ("Brakes… (Repairy QX7)", True),
         ("… (Repairy)", True),
+        ("Brakes… (Repairy QX7-AND-A-LONG-CODE-OF-A-BOOKING)", True),
         ("… (Repairy QX7) and after it a good deal more (so)", False),
         ("… (Repairy QX7), yes", False),
         ("Brakes (Repairy)", False),
@@ -493,6 +503,61 @@ def test_the_limit_of_appended_notes_is_of_one_line_and_not_of_all() -> None:
 )
 def test_what_says_of_itself_that_it_is_shortened(text: str | None, cut: bool) -> None:
     assert is_shortened(text) is cut
+
+
+#  start and end of a source that keeps both, start and end there -> as they would be there
+DAY, MOMENT, END = "2026-03-10", "2026-03-09T22:00:00Z", "2026-03-10T05:00:00Z"
+MIXED = {
+    "no time stands there: the usual one": ((DAY, None), (DAY, END), ("2026-03-09T21:00:00Z", END)),
+    "a day there, an end with a time": ((MOMENT, None), (DAY, END), (MOMENT, END)),
+    "a start there, an end of a day": ((MOMENT, None), (END, DAY), (MOMENT, DAY)),
+    "the second of two equal hours stays": (
+        ("2026-04-05", None),
+        ("2026-04-04T16:30:00Z", "2026-04-04T17:30:00Z"),
+        ("2026-04-04T16:30:00Z", "2026-04-04T17:30:00Z"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MIXED)
+def test_a_time_where_days_and_times_are_mixed(case: str) -> None:
+    source, there, after = (dict(zip(("starts_at", "ends_at"), times, strict=True)) for times in MIXED[case])
+    assert project("time", source, SHOP, REPAIRY, there) == after
+
+
+def test_the_end_stays_where_a_side_of_days_shows_one_with_a_time() -> None:
+    there = {"starts_at": MOMENT, "ends_at": END}
+    assert project("time", {"starts_at": "2026-03-12T22:00:00Z"}, NO_END, replace(SHOP, grain="day"), there)["ends_at"] == END
+
+
+def test_an_end_that_the_shop_shows_no_more_says_nothing() -> None:
+    """The profile changed; the last snapshot is older."""
+    old = {**BOOKING, "ends_at": "2026-03-11T01:00:00Z"}
+    assert project("time", old, NO_END, REPAIRY, BOOKING)["ends_at"] == BOOKING["ends_at"]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "cut"),
+    [
+        (" Brake pads", 17, " Brake… (Repairy)"),
+        (" Brake pads", 18, " Brake… (Repairy)"),
+        ("Brakes", 11, "… (Repairy)"),
+        ("Brakes", 3, "… (Repairy)"),
+    ],
+)
+def test_what_is_cut_ends_with_its_last_word_kept_and_where_the_rest_is(text: str, limit: int, cut: str) -> None:
+    assert shorten(text, limit, None) == cut
+
+
+def test_a_text_as_long_as_the_limit_stays_whole() -> None:
+    text = {"description": "x" * 60, "service_code": None}
+    assert project("service", text, REPAIRY, SHORT, None)["description"] == "x" * 60
+
+
+def test_a_shortened_text_of_another_is_not_the_full_one() -> None:
+    """Not even where both speak of Repairy in the same words."""
+    full, shown = "Ask … (Repairy) first: brakes", "Ask … (Repairy) first: tyres… (Repairy QX7)"
+    assert project("notes", {"job_notes": shown}, SHOP, REPAIRY, {"job_notes": full}) == {"job_notes": shown}
 
 
 @pytest.mark.parametrize("moment", ["2026-04-04T15:30:00Z", "2026-04-04T16:30:00Z"], ids=["first", "second"])

@@ -21,4 +21,4 @@ def test_what_both_added_is_added_once() -> None:
 
 def test_nothing_to_append_is_none() -> None:
     assert added_text("a\nb", "b") is None
-    assert added_text("a", "a\nb") == "b"
+    assert added_text("a", "a\nb\nc") == "b\nc"

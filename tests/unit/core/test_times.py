@@ -106,8 +106,14 @@ def test_any_instant_is_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["2026-03-10T22:00:00", "2026-03-10", "soon", ""])
 def test_a_time_without_a_zone_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="without a zone" if text[:2] == "20" else "Invalid"):
         parse(text)
+
+
+def test_what_is_read_is_in_utc() -> None:
+    """Not in an equal zone of the machine's."""
+    assert parse("2026-03-11T09:00:00+11:00").tzinfo is UTC
+    assert at(date(2026, 3, 11), "08:00", ZoneInfo("Australia/Melbourne")).tzinfo is UTC
 
 
 def test_whole_seconds_are_cut_not_rounded() -> None:
