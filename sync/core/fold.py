@@ -14,7 +14,7 @@ from typing import Any
 from sync.core import notes
 from sync.core.action import Action, Outlook, memory
 from sync.core.booking import CUSTOMER, GROUPS, PENDING, VEHICLE, Fields, Link, Side, Sighting, other
-from sync.core.canonical import alike, canonical, split_name, view
+from sync.core.canonical import alike, split_name, view
 from sync.core.safety import ONCE
 from sync.core.sight import sight
 from sync.core.status import KIND
@@ -130,19 +130,17 @@ def _agreed(names: Iterable[str], a: Fields, b: Fields | None) -> set[str]:
     return _spelt(name for name in names if name not in mine or name not in theirs or mine[name] == theirs[name])
 
 
-def happened(action: Action, before: Fields, shown: Fields) -> bool:
+def happened(action: Action, shown: Fields) -> bool:
     """Whether a side shows every value that was sent."""
-    return all(set(took(group, action, before, shown)) <= {"took"} for group in action.groups)
+    return all(set(took(group, action, None, shown)) <= {"took"} for group in action.groups)
 
 
 def _became(name: str, sent: str | None, now: str | None, before: str | None, action: Action) -> str:
-    if _like(name, sent, now) or (name == "job_notes" and action.added and _contains(now, action.added)):
+    """All values canonical: a status is a word, the rest may be tidied."""
+    same = sent == now if name == "status" else alike(sent, now)
+    if same or (name == "job_notes" and action.added and _contains(now, action.added)):
         return "took"
     return "refused" if now == before else "newer"
-
-
-def _like(name: str, a: str | None, b: str | None) -> bool:
-    return canonical(name, a) == canonical(name, b) if name in ("starts_at", "ends_at", "status") else alike(a, b)
 
 
 def _contains(notes: str | None, added: str) -> bool:
@@ -161,7 +159,7 @@ def memories(action: Action) -> dict[str, str]:
     """How a refusal of this action, or of one group of it, will be recognised when it is planned again.
 
     The shop takes its groups in one transaction: what was refused together is tried apart, each once."""
-    if action.side == "shop" or action.kind in ("create", "link") or len(action.groups) < 2:
+    if action.side == "shop" or action.kind == "create" or len(action.groups) < 2:
         return {memory(action): action.signature}
     return {key: value for group in action.groups for key, value in _memory_of(action, group, set(RAW[group])).items()}
 

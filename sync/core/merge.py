@@ -131,8 +131,7 @@ def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) 
     except TooLong as long:
         return Verdict(case.group, "hold", reason=str(long))
     differs = {name: value for name, value in wanted.items() if case.views[target].get(name) != value}
-    if case.group != "time":
-        differs = {name: value for name, value in differs.items() if value is not None or not case.new(name)}
+    differs = {name: value for name, value in differs.items() if value is not None or not case.new(name)}  # empty is no edit
     if alone and case.group != "time":
         differs = {name: value for name, value in differs.items() if case.left(source, name)}
     if not differs:
@@ -157,18 +156,18 @@ def _notes(case: Case) -> Verdict:
     try:
         write = {side: {"job_notes": _fitted(case, side, goal[side])} for side in now if goal[side] != now[side]}
     except TooLong as long:
-        return Verdict("notes", "hold", reason=str(long))
+        return Verdict(case.group, "hold", reason=str(long))
     if case.shop.append_notes and added is None:
         write.pop("shop", None)
     if not write:
         return Verdict(
-            "notes", "note" if removed_only else "record", reason="a note was removed at Repairy; the shop only appends"
+            case.group, "note" if removed_only else "record", reason="a note was removed at Repairy; the shop only appends"
         )
-    return Verdict("notes", "write", write, added=added, reason="notes were added or edited")
+    return Verdict(case.group, "write", write, added=added, reason="notes were added or edited")
 
 
 def _fitted(case: Case, side: Side, goal: str | None) -> str | None:
-    return fit("job_notes", goal, case.able(side), case.views[side], case.code)
+    return fit("job_notes", goal, case.able(side), None, case.code)
 
 
 def _shortened_notes(case: Case) -> Verdict:

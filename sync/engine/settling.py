@@ -65,7 +65,7 @@ def _happened(site: Site, intent: Intent, link: Link, action: Action, row: Sight
         return row.ref is not None
     if not action.groups:  # a step on the way to a status
         return row.fields.get("status") == action.fields.get("status")
-    return happened(action, intent.before, row.fields)
+    return happened(action, row.fields)
 
 
 def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sighting | None) -> bool:

@@ -69,12 +69,13 @@ def test_a_newer_edit_leaves_what_was_sent_as_the_base() -> None:
     assert refused == []
 
 
-def test_a_newer_name_leaves_what_was_sent_in_the_parts_that_the_side_shows() -> None:
+@pytest.mark.parametrize(("sent", "first", "last"), [("Client Two", "Client", "Two"), (None, "", "")])
+def test_a_newer_name_leaves_what_was_sent_in_the_parts_that_the_side_shows(sent: str | None, first: str, last: str) -> None:
     parts = {name: text for name, text in BOOKING.items() if name != "name"}
     link = replace(LINK, shop={**parts, "first_name": "Customer", "last_name": "One"})
     shown = {**parts, "first_name": "Somebody", "last_name": "Else"}
-    changes, _ = fold(change({"name": "Client Two"}, "name", side="shop"), shown, link=link)
-    assert (changes["shop_base"]["first_name"], changes["shop_base"]["last_name"]) == ("Client", "Two")
+    changes, _ = fold(change({"name": sent}, "name", side="shop"), shown, link=link)
+    assert (changes["shop_base"]["first_name"], changes["shop_base"]["last_name"]) == (first, last)
 
 
 #  field, sent, shown, shown before -> what became of it
@@ -97,7 +98,7 @@ def test_what_became_of_a_field(name: str, sent: str, shown: str, before: str | 
     group = {"description": "service", "starts_at": "time", "ends_at": "time", "job_notes": "notes"}.get(name, name)
     action = change({name: sent}, group, added="c" if name == "job_notes" else None)
     assert took(group, action, {name: before}, {name: shown}) == {fate: {name}}
-    assert happened(action, {name: before}, {name: shown}) is (fate == "took")
+    assert happened(action, {name: shown}) is (fate == "took")
 
 
 def test_added_notes_excuse_no_other_field() -> None:
@@ -106,11 +107,49 @@ def test_added_notes_excuse_no_other_field() -> None:
     assert took("service", action, {"description": "x"}, {"description": "x", "job_notes": "a\nc"}) == {
         "refused": {"description"}
     }
-    assert not happened(action, {"description": "x"}, {"description": "x", "job_notes": "a\nc"})
+    assert not happened(action, {"description": "x", "job_notes": "a\nc"})
+
+
+@pytest.mark.parametrize(("status", "kind"), [("processing", "change"), ("done", "done"), ("cancelled", "cancel")])
+def test_a_refused_status_is_remembered_under_its_kind(status: str, kind: str) -> None:
+    action = change({"status": status}, "status", kind=kind)
+    changes, _ = fold(action, booking(), shop=booking(status=status))
+    assert changes["refused"] == {"repairy.status": action.signature}
+
+
+def test_what_stood_in_a_row_that_is_made_again_refuses_nothing() -> None:
+    made = change({"description": "Brakes"}, kind="create")
+    assert took("service", made, {"description": "x"}, {"description": "x"}) == {"newer": {"description"}}
 
 
 def test_what_a_side_does_not_show_took() -> None:
     assert took("service", change({"description": "Brakes"}), {}, {}) == {"took": {"description"}}
+
+
+def test_what_both_show_alike_is_agreed_along_with_what_was_written_beside_it() -> None:
+    """Only the text was sent; the code stands on both sides and was never recorded."""
+    base = {name: text for name, text in BOOKING.items() if name != "service_code"}
+    link = replace(LINK, shop=booking(description="Brakes"), shop_base=base, repairy_base=base)
+    changes, _ = fold(change({"description": "Brakes"}), booking(description="Brakes"), link=link)
+    assert (changes["shop_base"], changes["repairy_base"]) == (booking(description="Brakes"), booking(description="Brakes"))
+
+
+#  agreed, in the shop, at Repairy, what the shop shows after Repairy's lines were written to it -> the shop's base
+OWED = {
+    "added and removed": ("a\nold\ngone", "a\nboth\nmine", "a\nold\nboth\nyours", "a\nboth\nmine\nyours", "a\nboth\nyours\nold"),
+    "added": ("a", "a\nmine", "a\nyours", "a\nmine\nyours", "a\nyours"),
+    "removed": ("a\nold", "a", "a\nold\nyours", "a\nyours", "a\nyours\nold"),
+    "nothing: as it is spelt": ("a", "a", "a\nyours", " a\n\nyours", " a\n\nyours"),
+}
+
+
+@pytest.mark.parametrize("case", OWED)
+def test_notes_that_went_both_ways_and_arrived_on_one_are_still_owed_to_the_other(case: str) -> None:
+    """What the shop added and removed itself was not written to Repairy yet."""
+    base, mine, theirs, shown, after = (booking(job_notes=text) for text in OWED[case])
+    link = replace(LINK, shop=mine, repairy=theirs, shop_base=base, repairy_base=base)
+    changes, _ = fold(change({"job_notes": shown["job_notes"]}, "notes", side="shop", added="yours"), shown, link=link)
+    assert (changes["shop_base"], changes["repairy_base"]) == (after, theirs)
 
 
 # -- a create
@@ -153,6 +192,14 @@ def test_of_a_newer_edit_the_base_keeps_what_was_not_sent_as_it_is_shown() -> No
 
 
 # -- what else it remembers
+
+
+def test_an_edit_seen_in_the_answer_is_no_younger_than_the_answer() -> None:
+    """Whatever the side's clock says of it."""
+    row = Sighting("1", booking(description="Clutch"), changed_at=LATER)
+    action = change({"make": "Other"}, "make", side="shop")
+    changes, _ = folded(LINK, action, {"shop": LINK.shop, "repairy": LINK.repairy}, row, NOW)
+    assert changes["seen"] == {"shop.service": {"first": NOW, "old": NOW}}
 
 
 def test_a_write_takes_along_the_choices_that_it_carried_out() -> None:
@@ -253,6 +300,9 @@ LASTS: dict[str, tuple[dict[str, str], dict[str, Any], Outlook, bool]] = {
     "group, another going": ({"notes": "shop"}, {}, GOING, False),
     "group, waits": ({"status": "shop"}, {}, stand("waiting"), True),
     "group, another waits": ({"notes": "shop"}, {}, stand("waiting"), False),
+    "group, the last write not settled": ({"notes": "shop"}, {}, stand("waiting", "intent"), True),
+    "group, looked for again": ({"notes": "shop"}, {}, stand("waiting", "missing"), True),
+    "group, not found": ({"notes": "shop"}, {}, stand("held", "missing"), False),
     "group, held": ({"status": "shop"}, {}, stand("held"), False),
 }
 

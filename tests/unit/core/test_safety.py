@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from sync.core.action import Outlook
+from sync.core.action import Action, Outlook
 from sync.core.booking import GROUPS, Link
+from sync.core.safety import passed
+from sync.core.scene import Scene
 from sync.core.times import stamp
 from tests.unit.core.carry_out import NOW, REPAIRY, SHOP, World, booking, half, linked, rules
 
@@ -68,6 +70,14 @@ def test_a_quiet_change_is_not_kept_back_by_a_visible_one() -> None:
     out = world.decide()
     assert [dict(action.fields) for action in out.actions] == [{"description": "Brakes"}]
     assert verdict(out, "time") == "noted"
+
+
+def test_every_kind_that_is_not_allowed_is_named() -> None:
+    world = linked(booking(), booking(), booking(), rules=rules(visible=frozenset({"done"})))
+    both = Action("repairy", "change", {}, ("time",), "why", frozenset({"updated", "moved", "done"}))
+    scene = Scene(world.link, world.shop, world.repairy, world.rules, world.now)
+    (stand,) = passed(scene, [both], "shop", "time", released=False).stands
+    assert 'add "moved", "updated" to' in stand.reason
 
 
 # -- settle
