@@ -26,7 +26,7 @@ def sight(link: Link, side: Side, sighting: Sighting, now: str, last_good: str |
     before, after = link.snapshot(side), dict(sighting.fields)
     seen = _seen(side, before, after, sighting.changed_at, now, last_good)
     changes: dict[str, Any] = {"seen": {**link.seen, **seen}}
-    if again := {key for key in link.refused if f"{side}.{key.partition('.')[2]}" in seen}:  # a new value may be tried
+    if again := {key for key in link.refused if f"{side}.{key.split('.')[1]}" in seen}:  # a new value may be tried
         changes["refused"] = {key: value for key, value in link.refused.items() if key not in again}
     if link.missing:
         changes["missing"] = {key: value for key, value in link.missing.items() if not key.startswith(side)}

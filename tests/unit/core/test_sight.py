@@ -54,7 +54,8 @@ def test_a_move_may_go_again_once_repairy_shows_another_time() -> None:
 
 @pytest.mark.parametrize(("side", "left"), [("shop", {"repairy.time": "b"}), ("repairy", {"repairy.time": "b"})])
 def test_a_refusal_is_forgotten_when_either_side_shows_another_value(side: str, left: dict[str, str]) -> None:
-    link = replace(LINK, refused={"repairy.service": "a", "repairy.time": "b"})
+    """And why a person should have acted on it, which a later refusal would repeat."""
+    link = replace(LINK, refused={"repairy.service": "a", "repairy.service.held": "why", "repairy.time": "b"})
     changes = sight(link, side, Sighting("1", booking(description="Brakes")), T2, T1)  # type: ignore[arg-type]
     assert changes["refused"] == left
 
