@@ -82,7 +82,7 @@ def memory(action: Action) -> str:
 
 def digest(values: object) -> str:
     """12 hex digits of a JSON value."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def plan_digest(actions: list[Action]) -> str:

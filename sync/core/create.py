@@ -61,7 +61,7 @@ def new_fields(scene: Scene, source: Side) -> dict[str, str | None]:
         if group != "status":
             fields |= _projected_new(scene, group, source, target)
     snapshot = scene.link.snapshot(source) or {}
-    if snapshot.get("first_name") and "name" in fields:
+    if snapshot.get("first_name"):
         fields |= {part: snapshot.get(part) for part in ("first_name", "last_name")}
     if target == "repairy" and not fields.get("service_category"):
         fields["service_category"] = scene.shop.default_category

@@ -78,7 +78,7 @@ def pair(shop: Sequence[Link], repairy: Sequence[Link], linked: Sequence[Link], 
     ]
     doubts: dict[int, str] = {}
     likely = _likely(rows, bookings, doubts)
-    taken |= {half.id for both in likely for half in both}
+    taken = {half.id for both in likely for half in both}
     _near([row for row in rows if row.open], bookings, taken, doubts)
     _second(bookings, [Half.of(link, link.shop, zone) for link in linked], taken, doubts)
     return Pairing((*named, *likely), doubts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sync.core.action import Outlook, Rules, Stand, held
-from sync.core.booking import CANCELLED, Ability, Fields, Link
+from sync.core.booking import CANCELLED, Ability, Link
 from sync.core.change import whole
 from sync.core.create import gone, half
 from sync.core.scene import Scene
@@ -48,7 +48,8 @@ def another(scene: Scene) -> bool:
     contact = {"phone", "email"} & now.keys() or {"name"} & now.keys()
     if "rego" in changed and scene.link.missing.get("shop"):
         return True
-    everything = "rego" in changed and bool(contact) and contact <= changed | _empty(base, now)
+    unheard = {name for name in contact if not base.get(name)}  # what was empty tells nothing
+    everything = "rego" in changed and bool(contact) and contact <= changed | unheard
     return everything and not changed.isdisjoint(("starts_at", "name"))
 
 
@@ -57,8 +58,3 @@ def reborn(scene: Scene) -> bool:
     base = scene.base("shop") or {}
     cancelled = scene.views["repairy"].get("status") == CANCELLED and base.get("status") == CANCELLED
     return cancelled and scene.views["shop"].get("status") in OPEN
-
-
-def _empty(base: Fields, now: Fields) -> set[str]:
-    """Contact fields that neither had: they tell nothing."""
-    return {name for name in ("phone", "email", "name") if not base.get(name) and not now.get(name)}

@@ -73,7 +73,7 @@ class Scene:
     def was_refused(self, action: Action) -> bool:
         """Whether the side would not take this value. A refused start stops its end too, which would move along each time."""
         start = {name: value for name, value in action.fields.items() if name == "starts_at"}
-        alone = replace(action, fields=start) if start else action
+        alone = replace(action, fields=start)
         return self.link.refused.get(memory(action)) in (action.signature, alone.signature)
 
     def stuck(self, action: Action) -> str | None:

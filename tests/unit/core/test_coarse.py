@@ -348,6 +348,19 @@ def test_a_refused_value_is_not_sent_again_until_it_changes() -> None:
     assert [action.fields["description"] for action in world.sent] == ["Brakes", "Tyres"]
 
 
+@pytest.mark.parametrize(
+    ("why", "kind", "said"),
+    [(None, "noted", "the shop did not take this value"), ("a trigger refused it", "held", "a trigger refused it")],
+)
+def test_what_the_shop_refused_is_noted_or_held_where_a_person_must_act(why: str | None, kind: str, said: str) -> None:
+    world = linked(booking(), booking(description="Brakes"), booking())
+    refused = {"shop.service": world.decide().actions[0].signature, "shop.service.held": why}
+    world.link = replace(world.link, refused=refused)
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.scope) == (kind, "service")
+    assert stand.reason.endswith(said)
+
+
 def test_a_refused_value_that_went_and_came_back_is_tried_again() -> None:
     world = linked(booking(), booking(), booking(), habits={"shop": plain, "repairy": deaf("description")})
     world.edit("shop", description="Brakes")

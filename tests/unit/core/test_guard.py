@@ -108,3 +108,7 @@ def test_the_reason_is_no_part_of_it() -> None:
 def test_a_repeated_action_changes_the_digest() -> None:
     assert plan_digest([BASE, BASE]) != plan_digest([BASE])
     assert digest([]) != digest([[]])
+
+
+def test_a_digest_does_not_hang_on_the_order_of_names() -> None:
+    assert digest({"workshop": "w1", "schema": "s"}) == digest({"schema": "s", "workshop": "w1"})

@@ -173,11 +173,15 @@ def test_a_side_that_takes_no_bookings_is_noted() -> None:
 
 
 def test_a_refused_create_is_noted_until_a_value_changes() -> None:
+    """Or held, where a person must act."""
     world = half("shop", booking())
     action = world.decide().actions[0]
     world.link = replace(world.link, refused={"repairy.create": action.signature}, error="no such service")
     assert outcome(world.decide()) == "noted"
     assert "no such service" in world.decide().stands[0].reason
+    world.link = replace(world.link, refused={**world.link.refused, "repairy.create.held": "no right"})
+    assert outcome(world.decide()) == "held"
+    assert "no right" in world.decide().stands[0].reason
     world.edit("shop", description="Brakes")
     world.now += timedelta(minutes=10)
     assert outcome(world.decide()) == "create"
@@ -288,6 +292,14 @@ def test_each_side_is_told_the_others_name_once() -> None:
     ]
 
 
+def test_telling_a_name_counts_as_no_message() -> None:
+    """It goes once, whatever the contract says of later changes of it."""
+    able = replace(REPAIRY, links=True, visible_update=frozenset({"reference"}))
+    world = linked(booking(), booking(), booking(), repairy=able)
+    world.link = replace(world.link, repairy_ref=None)
+    assert [action.visible for action in world.decide().actions] == [frozenset()]
+
+
 def test_names_are_written_after_values() -> None:
     world = linked(booking(description="Brakes", status="processing"), booking(), booking(), repairy=replace(REPAIRY, links=True))
     world.link = replace(world.link, repairy_ref=None)
@@ -344,6 +356,13 @@ def test_what_goes_to_the_shop_as_one_keeps_what_each_part_said() -> None:
     (action,) = world.decide().actions
     assert (action.kind, action.groups, action.added) == ("change", ("time", "service", "notes"), "blue car")
     assert action.reason == "time changed at Repairy; service changed at Repairy; notes were added or edited"
+
+
+def test_what_the_shop_refused_as_one_is_tried_apart() -> None:
+    world = linked(booking(), booking(description="Brakes", job_notes="blue car"), booking())
+    (both,) = world.decide().actions
+    world.link = replace(world.link, refused={"shop.change": both.signature})
+    assert [dict(action.fields) for action in world.decide().actions] == [{"description": "Brakes"}, {"job_notes": "blue car"}]
 
 
 def test_a_status_goes_after_every_other_visible_write() -> None:

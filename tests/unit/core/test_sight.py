@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,10 @@ OTHERWISE = {
 @pytest.mark.parametrize("what", OTHERWISE)
 def test_another_state_of_a_row_has_another_fingerprint(what: str) -> None:
     assert fingerprint(OTHERWISE[what]) != fingerprint(Sighting("1", booking()))
+
+
+def test_a_fingerprint_is_32_hex_digits() -> None:
+    assert re.fullmatch("[0-9a-f]{32}", fingerprint(Sighting("1", booking())))
 
 
 def test_the_same_state_has_the_same_fingerprint() -> None:

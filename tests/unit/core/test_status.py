@@ -235,6 +235,17 @@ def test_a_person_decides_about_a_missing_row(choice: str, kind: str) -> None:
     assert not out.stands
 
 
+def test_a_cancellation_that_may_have_happened_is_held_until_a_person_says() -> None:
+    world = gone_world("shop", "pending", "ahead", "cancel", choice={"stuck.missing": "it is not known whether it was cancelled"})
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.scope, stand.reason) == ("held", "missing", "it is not known whether it was cancelled")
+    world.link = replace(world.link, choice={**world.link.choice, "missing": "shop"})
+    assert [action.kind for action in world.decide().actions] == ["cancel"]
+    world.link = replace(world.link, choice={"stuck.missing": "it is not known whether it was cancelled"})
+    world.rules = rules(missing="ignore")
+    assert [stand.kind for stand in world.decide().stands] == ["held"]
+
+
 @pytest.mark.parametrize("side", ["shop", "repairy"])
 def test_a_missing_booking_that_a_person_lets_go_is_closed(side: str) -> None:
     assert gone_world(side, "pending", "ahead", choice={"missing": "skip"}).decide() == Outlook(close=True)
