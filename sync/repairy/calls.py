@@ -155,9 +155,8 @@ class Calls:
 
     def _ask_token(self, operation: str, body: dict[str, Any]) -> Any:
         """What the token operations answer, never wrapped. Raises NotSent; auth.Refused on a clear no."""
-        method, path = self.contract.call(operation) or ("", "")
         try:
-            reply = self._send(Call(operation, method, path, "the request for a token", body), None)
+            reply = self._send(self._call(operation, "the request for a token", body, None, {}), None)
         except Unknown as error:
             raise NotSent(str(error)) from None
         if 200 <= reply.status < 300:

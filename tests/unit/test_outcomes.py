@@ -106,6 +106,13 @@ def test_a_refusal_keeps_its_code_and_says_whether_a_step_was_refused(status: in
     assert (caught.value.code, caught.value.transition) == ("no.way", transition)
 
 
+@pytest.mark.parametrize("code", ["NO_WAY", "Z9.a-b", "x" * 64])
+def test_a_code_is_kept_as_it_is(code: str) -> None:
+    with pytest.raises(Rejected) as caught:
+        write(calls(says(400, {"code": code})))
+    assert caught.value.code == code
+
+
 @pytest.mark.parametrize("code", ["2 words", "1x", "x" * 65, "", "a b", None, 7])
 def test_what_is_no_code_is_none(code: Any) -> None:
     with pytest.raises(Rejected) as caught:
@@ -138,6 +145,12 @@ def test_what_is_no_id_is_not_found_and_not_asked_for(place: str) -> None:
     with pytest.raises(NotFound, match=r"^the booking: this is no id$"):
         made.read("read", "the booking", booking_id=place)
     assert made.calls == {}
+
+
+@pytest.mark.parametrize("place", ["X", "x.", ".1"])
+def test_any_other_id_is_asked_for(place: str) -> None:
+    made = calls(says(200, {}))
+    assert made.read("read", "the booking", booking_id=place) == {}
 
 
 def test_an_operation_that_is_switched_off_is_a_fault_of_the_configuration() -> None:
@@ -205,9 +218,10 @@ def test_a_call_during_a_pause_says_how_long_it_lasts() -> None:
     assert caught.value.retry_after == 0.5
 
 
-def test_a_refusal_in_an_envelope_is_read_as_well() -> None:
+@pytest.mark.parametrize("body", [{"data": NO}, NO], ids=["in it", "without it"])
+def test_a_refusal_in_an_envelope_is_read_as_well(body: Any) -> None:
     contract = load()
-    made = calls(says(400, {"data": NO}))
+    made = calls(says(400, body))
     made.contract = contract.model_copy(update={"answer": contract.answer.model_copy(update={"envelope": "data"})})
     with pytest.raises(Rejected, match=r"no\.way Not possible"):
         write(made)
@@ -326,3 +340,33 @@ def test_a_refusal_repeats_nothing_that_was_sent() -> None:
     with pytest.raises(Rejected) as caught:
         write(calls(says(422, said)), {"car": {"rego": "AAA001"}, "names": ["Customer One"], "year": 2019})
     assert str(caught.value).endswith("bad … of …, …, … and … is wrong")
+
+
+#  what Repairy says, what was sent -> what is repeated of it
+TOLD: dict[str, tuple[str, Any, str]] = {
+    "a word of two letters": ("a VW", {"make": "VW", "badge": "a"}, "a …"),
+    "a word of a hundred letters": ("x" * 100, ["x" * 100], "…"),
+    "a longer one, of which nothing is looked for": ("x" * 101, ["x" * 101], "x" * 101),
+    "a message of five hundred characters": ("1" * 500, {}, "…"),
+    "what comes after them": ("1" * 500 + "yes", {}, "…"),
+    "two hundred of it": ("x" * 300, {}, "x" * 200),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_how_much_of_a_refusal_is_told(case: str) -> None:
+    message, body, told = TOLD[case]
+    with pytest.raises(Rejected) as caught:
+        write(calls(says(400, {"message": message})), body)
+    assert str(caught.value) == f"the booking AAA001: Repairy refused with HTTP 400: {told}"
+
+
+#  the header Date of an answer -> how far Repairy's clock is ahead of ours, in seconds
+CLOCKS = {"Thu, 05 Mar 2026 22:00:07 GMT": 7.0, "Thu, 05 Mar 2026 22:00:07 -0000": None, "soon": None, "": None}
+
+
+@pytest.mark.parametrize("date", CLOCKS)
+def test_the_clocks_are_compared_by_an_answer_that_tells_its_time(date: str) -> None:
+    made = calls(says(200, {}, date=date))
+    write(made)
+    assert (made.ahead.total_seconds() if made.ahead else None) == CLOCKS[date]
