@@ -95,7 +95,7 @@ def _to_shop(scene: Scene, fields: Fields, verdict: Verdict, choice: str | None)
     beyond = sorted(fields.keys() - scene.shop.writes - {"status"}) if group not in CUSTOMER + VEHICLE else []
     if beyond:
         return noted(group, f"the profile has no statement that writes {', '.join(beyond)}")
-    action = scene.action("shop", KIND.get(fields.get("status") or "", "change"), fields, (group,), verdict.reason, verdict.added)
+    action = scene.action("shop", KIND.get(fields.get("status"), "change"), fields, (group,), verdict.reason, verdict.added)
     if not scene.was_refused(action):
         return Outlook((action,))
     why = scene.stuck(action)

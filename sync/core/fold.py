@@ -167,8 +167,7 @@ def memories(action: Action) -> dict[str, str]:
 def _memory_of(action: Action, group: str, names: Collection[str]) -> dict[str, str]:
     """The same for these fields of one group, as they would be sent alone."""
     fields = {name: value for name, value in action.fields.items() if name in names}
-    kind = KIND.get(action.fields.get("status") or "", "change") if group == "status" else "change"
-    one = replace(action, groups=(group,), fields=fields, kind=kind)
+    one = replace(action, groups=(group,), fields=fields, kind=KIND.get(fields.get("status"), "change"))
     return {memory(one): one.signature}
 
 

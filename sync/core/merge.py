@@ -17,7 +17,7 @@ from sync.core.booking import GROUPS, POLICY, Ability, Fields, Side, other
 from sync.core.canonical import alike
 from sync.core.project import TooLong, fit, is_shortened, project, shared
 
-Policy = Mapping[str, str]  # of a group: shop | repairy | hold | merge
+Policy = Mapping[str, str]  # every value of POLICY -> shop | repairy | hold | merge
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
         return Verdict(case.group, "record")
     if choice in ("shop", "repairy"):
         return _across(case, "shop" if choice == "shop" else "repairy")
-    rule = policy.get(POLICY[case.group], "hold")
+    rule = policy[POLICY[case.group]]
     if case.group == "notes" and (rule == "merge" or len(edits) < 2):
         return _notes(case)
     return _one_winner(case, edits, rule)

@@ -13,7 +13,7 @@ from sync.core.booking import CANCELLED, DONE, IGNORE, STATUSES, UNMAPPED
 
 OPEN = ("pending", "processing")
 FINAL = (DONE, CANCELLED)
-KIND: Mapping[str, str] = {DONE: "done", CANCELLED: "cancel"}  # a status write's kind; the others are a change
+KIND: Mapping[str | None, str] = {DONE: "done", CANCELLED: "cancel"}  # a status write's kind; the others are a change
 
 
 def known(status: str | None) -> bool:

@@ -108,7 +108,7 @@ def _restored(site: Site, link: Link, op: str) -> Outlook:
     intent = next((one for one in site.state.intents(link.id) if one.op.startswith(op)), None)
     if intent is None or not intent.before:
         return Outlook(stands=(Stand("noted", "restore", "that entry of the journal has nothing to put back"),))
-    kind = KIND.get(intent.before.get("status") or "", "change")
+    kind = KIND.get(intent.before.get("status"), "change")
     return Outlook((Action(intent.side, kind, intent.before, (), "put back", reference=link.reference),))
 
 

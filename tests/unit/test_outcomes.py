@@ -218,6 +218,13 @@ def test_a_call_during_a_pause_says_how_long_it_lasts() -> None:
     assert caught.value.retry_after == 0.5
 
 
+def test_what_is_accepted_is_taken_out_of_its_envelope() -> None:
+    contract = load()
+    made = calls(says(200, {"data": {"id": "b1"}}))
+    made.contract = contract.model_copy(update={"answer": contract.answer.model_copy(update={"envelope": "data"})})
+    assert write(made) == {"id": "b1"}
+
+
 @pytest.mark.parametrize("body", [{"data": NO}, NO], ids=["in it", "without it"])
 def test_a_refusal_in_an_envelope_is_read_as_well(body: Any) -> None:
     contract = load()

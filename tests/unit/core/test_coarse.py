@@ -466,6 +466,26 @@ def test_a_side_that_changed_alone_sends_its_own_edits_only() -> None:
     assert [dict(action.fields) for action in world.sent] == [{"description": "Brakes"}]
 
 
+def test_an_edit_that_makes_a_field_alike_is_recorded_whatever_differs_beside_it() -> None:
+    """Both differences were accepted by a person; one of them is gone."""
+    mine, theirs = booking(service_code="A", description="Tyres"), booking(service_code="B", description="Brakes")
+    world = linked(mine, theirs, (mine, theirs))
+    world.edit("shop", description="Brakes")
+    out = world.decide()
+    assert (set(out.record), out.actions, out.stands) == ({"service"}, (), ())
+
+
+@pytest.mark.parametrize(("word", "sent"), [("hold", []), ("shop", [{"service_code": "BRK-1"}])])
+def test_a_field_that_both_changed_alike_makes_it_a_change_on_both_sides(word: str, sent: list[Fields]) -> None:
+    """A group is won or held as one."""
+    world = linked(booking(), booking(), booking(), rules=rules(word))
+    world.edit("repairy", description="Brakes")
+    world.edit("shop", description="Brakes", service_code="BRK-1")
+    out = world.decide()
+    assert [dict(action.fields) for action in out.actions] == sent
+    assert [stand.kind for stand in out.stands] == ["held" for _ in range(not sent)]
+
+
 # -- projections, one by one
 
 
@@ -485,6 +505,8 @@ def test_an_end_that_is_only_a_day_says_nothing_to_a_side_with_times() -> None:
         "starts_at": "2026-03-11",
         "ends_at": "2026-03-11",
     }
+    two = {"starts_at": "2026-03-12", "ends_at": "2026-03-13"}
+    assert project("time", two, replace(SHOP, grain="day"), replace(REPAIRY, grain="day"), day) == two
 
 
 def test_a_shortened_text_is_the_full_one_where_that_stands() -> None:

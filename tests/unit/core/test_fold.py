@@ -38,11 +38,14 @@ def test_what_took_is_agreed_in_each_sides_own_spelling() -> None:
     assert (refused, changes["refused"]) == ([], {})
 
 
-def test_what_was_not_sent_keeps_its_base() -> None:
-    """The make differs on both sides and nobody wrote it."""
-    shown = booking(description="Brakes", make="Other")
-    changes, _ = fold(change({"description": "Brakes"}), shown, shop=booking(description="Brakes", make="Third"))
-    assert (changes["shop_base"]["make"], changes["repairy_base"]["make"]) == ("Make", "Make")
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+def test_what_was_not_sent_keeps_its_base(side: Side) -> None:
+    """The make differs on both sides and nobody wrote it; each keeps its own spelling of what was agreed."""
+    link = replace(LINK, shop_base=booking(make="MAKE"))
+    shown, there = booking(description="Brakes", make="Other"), booking(description="Brakes", make="Third")
+    row = Sighting("r1" if side == "repairy" else "1", shown)
+    changes, _ = folded(link, change({"description": "Brakes"}, side=side), {"shop": there, "repairy": there}, row, NOW)
+    assert (changes["shop_base"]["make"], changes["repairy_base"]["make"]) == ("MAKE", "Make")
 
 
 def test_what_was_refused_keeps_its_bases_and_is_remembered() -> None:

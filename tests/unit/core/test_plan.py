@@ -241,6 +241,12 @@ def test_with_one_of_them_unchanged_it_is_the_same_booking(kept: str) -> None:
     assert out.actions
 
 
+def test_a_row_is_compared_with_what_it_was_itself_and_not_with_repairys() -> None:
+    """A person linked the two, though they differ in everything."""
+    mine, theirs = booking(), booking(**NEW)
+    assert not any(stand.scope == "identity" for stand in linked(mine, theirs, (mine, theirs)).decide().stands)
+
+
 @pytest.mark.parametrize("empty", ["phone", "email"])
 def test_a_contact_that_neither_had_tells_nothing(empty: str) -> None:
     """Plate, start and the other contact changed: it is another booking still."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from sync.core.action import Action, Outlook
-from sync.core.booking import GROUPS, Link
+from sync.core.booking import GROUPS, Fields, Link
 from sync.core.safety import passed
 from sync.core.scene import Scene
 from sync.core.times import stamp
@@ -146,8 +146,9 @@ def test_nothing_older_than_the_baseline_goes(status: str, old: datetime, want: 
     assert verdict(world.decide()) == want
 
 
-def test_a_difference_found_at_the_first_pairing_is_stale() -> None:
-    world = linked(booking(status="done"), booking(), None)
+@pytest.mark.parametrize("base", [None, ({"rego": "AAA001"}, booking())], ids=["never agreed", "not on the status"])
+def test_a_difference_found_at_the_first_pairing_is_stale(base: tuple[Fields, Fields] | None) -> None:
+    world = linked(booking(status="done"), booking(), base)
     assert verdict(world.decide()) == "stale"
 
 

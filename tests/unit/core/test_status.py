@@ -60,7 +60,9 @@ def test_without_a_table_any_status_follows_any() -> None:
 
 
 def test_a_table_that_goes_in_circles_ends() -> None:
-    assert path("pending", "done", {"pending": ("processing",), "processing": ("pending",)}) is None
+    circle = {"pending": ("processing",), "processing": ("pending",)}
+    assert path("pending", "done", circle) is None
+    assert path("done", "cancelled", {**circle, "done": ("pending",)}) is None
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,12 @@ def test_a_cancellation_met_at_the_first_pairing_is_a_persons_to_decide() -> Non
     world = world_of("never", "pending", "cancelled", "shop")
     world.link = replace(world.link, choice={"status": "repairy"})
     assert [(action.side, action.kind) for action in world.decide().actions] == [("shop", "cancel")]
+
+
+def test_an_open_row_that_was_never_cancelled_is_no_new_booking() -> None:
+    """A person left it open, though Repairy's is cancelled."""
+    mine, theirs = booking(), booking(status="cancelled")
+    assert not linked(mine, theirs, (mine, theirs)).decide().split
 
 
 def test_no_status_is_skipped() -> None:
