@@ -15,7 +15,7 @@ from tests.unit.core.carry_out import BOOKING, MELBOURNE, REPAIRY, SHOP, WHOLE, 
 
 # -- days only
 
-DAYS = replace(SHOP, grain="day", reads=WHOLE - {"ends_at"}, writes=SHOP.writes - {"ends_at"}, default_time="08:00")
+DAYS = replace(SHOP, grain="day", reads=WHOLE - {"ends_at"}, writes=SHOP.writes - {"ends_at"}, default_time="07:30")
 
 
 def days_only(shop_day: str = "2026-03-11", repairy_start: str = "2026-03-10T22:00:00Z") -> World:
@@ -72,7 +72,7 @@ def test_another_day_at_repairy_moves_the_shops_day() -> None:
 def test_a_new_row_with_a_day_only_is_booked_at_the_default_time() -> None:
     world = half("shop", {name: value for name, value in booking(starts_at="2026-03-11").items() if name != "ends_at"}, shop=DAYS)
     world.quiet()
-    assert (world.holds["repairy"] or {})["starts_at"] == "2026-03-10T21:00:00Z"  # 08:00 in Melbourne
+    assert (world.holds["repairy"] or {})["starts_at"] == "2026-03-10T20:30:00Z"  # 07:30 in Melbourne
 
 
 def test_a_new_booking_reaches_a_shop_of_days_as_its_day() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sync.core.booking import Link
 from sync.core.pair import Pairing, pair
-from tests.unit.core.carry_out import MELBOURNE, booking
+from tests.unit.core.carry_out import BOOKING, MELBOURNE, booking
 
 
 def row(number: int, **parts: object) -> Link:
@@ -75,6 +75,12 @@ def test_two_candidates_go_to_a_person(rows: tuple[int, ...], bookings: tuple[in
     found = pair([row(number) for number in rows], [online(number) for number in bookings], [], MELBOURNE)
     assert not found.pairs
     assert set(found.doubts) == {*rows, *bookings}
+    assert all(why.startswith("more than one booking could be this one") for why in found.doubts.values())
+
+
+def test_two_bookings_under_one_reference_are_not_both_the_row() -> None:
+    found = pair([row(1)], [online(8, repairy_ref="W-1"), online(9, repairy_ref="W-1")], [], MELBOURNE)
+    assert paired(found) == {(1, 8)}
 
 
 def test_a_certain_pair_leaves_its_rival_in_no_pair() -> None:
@@ -97,8 +103,9 @@ def test_with_another_plate_or_day_it_is_no_second_booking(other: dict[str, obje
     assert pair([], [online(9, **other)], [linked], MELBOURNE) == Pairing((), {})
 
 
-def test_without_a_day_nothing_is_near() -> None:
-    found = pair([row(1, starts_at=None)], [online(9, starts_at=None)], [], MELBOURNE)
+@pytest.mark.parametrize(("mine", "theirs"), [(None, None), (None, BOOKING["starts_at"]), (BOOKING["starts_at"], None)])
+def test_without_a_day_nothing_is_near(mine: str | None, theirs: str | None) -> None:
+    found = pair([row(1, starts_at=mine)], [online(9, starts_at=theirs)], [], MELBOURNE)
     assert found == Pairing((), {})
 
 

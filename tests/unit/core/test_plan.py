@@ -333,6 +333,7 @@ def test_a_mode_writes_only_what_it_says(mode: str) -> None:
 def test_a_mode_creates_only_where_it_writes(mode: str, side: Side) -> None:
     """The half of the side that may be written stays alone, and is noted."""
     assert outcome(half(side, booking(), rules=rules(mode=mode)).decide()) == "noted"
+    assert outcome(half(other(side), booking(), rules=rules(mode=mode)).decide()) == "create"
 
 
 # -- one write a side
@@ -408,6 +409,15 @@ def test_customer_and_vehicle_go_to_repairy_for_open_bookings_to_come(start: str
     out = linked({**agreed, "phone": "0400000009"}, agreed, agreed).decide()
     assert bool(out.actions) is goes
     assert [stand.kind for stand in out.stands] == ([] if goes else ["noted"])
+
+
+def test_of_a_day_only_the_workshops_own_calendar_says_whether_it_is_to_come() -> None:
+    """It is 6 March in Melbourne and 5 March in UTC."""
+    mine = {name: text for name, text in booking(starts_at="2026-03-05").items() if name != "ends_at"}
+    theirs = booking(starts_at="2026-03-04T22:00:00Z")
+    days = replace(SHOP, grain="day", reads=WHOLE - {"ends_at"})
+    out = linked({**mine, "phone": "0400000009"}, theirs, (mine, theirs), shop=days).decide()
+    assert [(stand.kind, stand.scope) for stand in out.stands] == [("noted", "phone")]
 
 
 @pytest.mark.parametrize("status", ["done", "cancelled"])

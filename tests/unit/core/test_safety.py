@@ -208,6 +208,14 @@ def test_a_persons_release_goes_before(gate: str, way: str) -> None:
     assert verdict(world.decide()) == "go"
 
 
+def test_a_person_who_sends_a_move_goes_before_permission() -> None:
+    world = changed(NOW - timedelta(hours=1), starts_at="2026-03-11T22:00:00Z")
+    world.rules = rules(visible=frozenset())
+    assert verdict(world.decide(), "time") == "noted"
+    world.link = replace(world.link, choice={"time": "shop"})
+    assert verdict(world.decide(), "time") == "go"
+
+
 def _signature(world: World) -> str:
     """Of the action once nothing is in its way."""
     later = replace(world, now=NOW + timedelta(hours=1))
@@ -246,6 +254,12 @@ def test_a_stuck_visible_write_is_held_until_a_person_says() -> None:
     assert verdict(world.decide()) == "held"
     world.link = replace(world.link, choice={**world.link.choice, "status": "shop"})
     assert verdict(world.decide()) == "go"
+
+
+def test_a_stuck_write_that_meets_an_edit_is_held_for_what_it_was_stuck_for() -> None:
+    world = linked(booking(description="Brakes"), booking(description="Tyres"), booking(), rules=rules("hold"))
+    world.link = replace(world.link, choice={"stuck.service": "it is not known whether it went"})
+    assert [(stand.kind, stand.reason) for stand in world.decide().stands] == [("held", "it is not known whether it went")]
 
 
 def test_a_stuck_write_to_the_shop_is_held_until_a_person_says() -> None:

@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from sync.core.action import Outlook
-from sync.core.booking import STATUSES, Link
+from sync.core.booking import GROUPS, STATUSES, Link, Side, other
 from sync.core.status import FINAL, path, unmapped
 from sync.core.times import iso, stamp
 from tests.unit.core.carry_out import BOOKING, NEXT, NOW, SHOP, World, agree, booking, linked, rules
@@ -216,11 +216,15 @@ def test_a_shop_row_that_is_gone(status: str, when: str, missing: str, mark: str
 
 
 @pytest.mark.parametrize(("status", "when"), list(product(STATUSES, ("ahead", "over"))))
-def test_a_booking_that_repairy_no_longer_has(status: str, when: str) -> None:
+@pytest.mark.parametrize("missing", ["ignore", "alert", "cancel"])
+def test_a_booking_that_repairy_no_longer_has(status: str, when: str, missing: str) -> None:
     """It is held while it is open and to come; the shop's row stays in any case."""
-    out = gone_world("repairy", status, when).decide()
+    out = gone_world("repairy", status, when, missing).decide()
     assert not out.actions
-    assert ([stand.kind for stand in out.stands] == ["held"]) is (when == "ahead" and status not in FINAL)
+    held = when == "ahead" and status not in FINAL
+    assert [(stand.kind, stand.reason) for stand in out.stands] == [
+        ("held", "Repairy no longer has this booking; the shop's row stays") for _ in range(held)
+    ]
 
 
 def test_what_both_sides_lost_is_closed() -> None:
@@ -241,6 +245,25 @@ def test_a_person_decides_about_a_missing_row(choice: str, kind: str) -> None:
     out = gone_world("shop", "pending", "ahead", choice={"missing": choice}).decide()
     assert [(action.kind, action.reference) for action in out.actions] == [(kind, "W-1")]
     assert not out.stands
+
+
+def test_a_row_inserted_again_is_all_that_repairy_shows_of_it() -> None:
+    world = gone_world("shop", "pending", "ahead", choice={"missing": "repairy"})
+    (action,) = world.decide().actions
+    assert (action.side, action.groups) == ("shop", tuple(GROUPS))
+    assert action.fields == {name: text for name, text in (world.link.repairy or {}).items() if text is not None}
+
+
+@pytest.mark.parametrize("side", ["shop", "repairy"])
+@pytest.mark.parametrize("last", [{"status": "done"}, {"starts_at": iso(NOW - timedelta(days=5))}], ids=["over", "past"])
+def test_what_counts_is_what_the_side_shows_that_still_has_it(side: Side, last: dict[str, str]) -> None:
+    """Not what the other one showed last."""
+    world = gone_world(side, "pending", "ahead")
+    world.link = replace(world.link, **{side: {**booking(), **last}})
+    assert [stand.scope for stand in world.decide().stands] == ["missing"]
+    world = gone_world(side, "pending", "ahead")
+    world.link = replace(world.link, **{other(side): {**booking(), **last}})
+    assert world.decide() == Outlook(close=True)
 
 
 def test_a_cancellation_that_may_have_happened_is_held_until_a_person_says() -> None:
