@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -132,7 +132,7 @@ class FakeShop:
             if self.ability.append_notes and "job_notes" in wanted:
                 wanted["job_notes"] = "\n".join(text for text in (row.fields["job_notes"], added or wanted["job_notes"]) if text)
             if wanted:
-                self.rows[key] = replace(row, fields={**row.fields, **wanted}, changed_at=self._stamp())
+                self.rows[key] = row._replace(fields={**row.fields, **wanted}, changed_at=self._stamp())
             return self.rows[key]
 
     def create(self, fields: Fields, names: Names) -> Sighting:
@@ -152,7 +152,7 @@ class FakeShop:
                 raise Unsupported("this shop's rows cannot remember their booking at Repairy")
             row = self._free(key)
             if row.ref is None or row.ref not in (names.repairy_id, names.code):
-                self.rows[key] = replace(row, ref=names.repairy_id or names.code, changed_at=self._stamp())
+                self.rows[key] = row._replace(ref=names.repairy_id or names.code, changed_at=self._stamp())
             return self.rows[key]
 
     # Its own parts
@@ -171,7 +171,7 @@ class FakeShop:
     def _keep(self, key: str, fields: Fields, ref: str | None, locked: bool = False) -> Sighting:
         row = self.rows.get(key) or Sighting(key, dict.fromkeys(self._shown()) | {"status": "pending"})
         shown = {**row.fields, **self._stored(fields)}
-        self.rows[key] = replace(row, fields=shown, locked=locked, ref=ref or row.ref, changed_at=self._stamp())
+        self.rows[key] = row._replace(fields=shown, locked=locked, ref=ref or row.ref, changed_at=self._stamp())
         return self.rows[key]
 
     def _stamp(self) -> str | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 Side = Literal["shop", "repairy"]
@@ -59,8 +59,7 @@ def other(side: Side) -> Side:
     return "repairy" if side == "shop" else "shop"
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """One booking as one side showed it in a good read, `fields` in that side's own spelling."""
 
     key: str  # the shop's key as text, or Repairy's booking id

@@ -6,15 +6,18 @@ they are a day wider than asked for, and what is exact is decided on the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from sync.core import times
+from sync.core.booking import Sighting
 from sync.ports import Window
 from sync.shop import connect, statement
 from sync.shop.binding import start_column
@@ -29,6 +32,7 @@ _ANY: sa.types.TypeEngine[Any] = sa.types.NullType()  # none of SQLAlchemy's: th
 _SORTABLE = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
 
 Query = sa.Select[Any]
+A = TypeVar("A")
 
 
 class Select:
@@ -90,30 +94,31 @@ class Select:
         return next((sortable for sortable in _SORTABLE if form.startswith(sortable)), None)
 
 
-def tables(connection: sa.Connection, query: sa.Executable) -> Iterator[tuple[list[str], Sequence[sa.Row[Any]]]]:
-    """Lower-case column names with a batch of rows. On SQLite all are fetched at once: reading keeps the file locked."""
-    lite = connection.dialect.name == "sqlite"
-    result = connection.execute(query if lite else query.execution_options(yield_per=_BATCH))
-    names = [name.lower() for name in result.keys()]  # noqa: SIM118 (a result is no dict)
-    every = result.all() if lite else ()
-    for part in (every[at : at + _BATCH] for at in range(0, len(every), _BATCH)) if lite else result.partitions():
-        yield names, part
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the cycle collector: a hundred thousand rows call it time and again, and none of them is in a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def rows(connection: sa.Connection, query: sa.Executable) -> Iterator[Row]:
     """Rows by lower-case column name."""
-    for names, part in tables(connection, query):
-        for row in part:
-            yield dict(zip(names, row, strict=True))
+    names, found = connect.fetched(connection, query)
+    return (dict(zip(names, row, strict=True)) for row in found)
 
 
-def batches(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """So many keys as one statement takes."""
-    return (keys[at : at + _BATCH] for at in range(0, len(keys), _BATCH))
+def batches(many: Sequence[A]) -> Iterator[Sequence[A]]:
+    """So many keys as one statement takes; so many rows as are worked out together."""
+    return (many[at : at + _BATCH] for at in range(0, len(many), _BATCH))
 
 
-def inside(window: Window, zone: ZoneInfo) -> Callable[[str | None], bool]:
-    """Whether a start lies in the window; a plain day does where any of it does."""
+def inside(window: Window, zone: ZoneInfo, found: list[Sighting]) -> list[Sighting]:
+    """Those whose start lies in the window; a plain day does where any of it does."""
     since, until = times.iso(window.since), times.iso(window.until)  # whole seconds in UTC: as text they sort by time
 
     def lies(start: str | None) -> bool:
@@ -122,7 +127,10 @@ def inside(window: Window, zone: ZoneInfo) -> Callable[[str | None], bool]:
         day = date.fromisoformat(start)
         return times.start_of(day + _DAY, zone) > window.since and times.start_of(day, zone) < window.until
 
-    return lies
+    starts = [sighting.fields["starts_at"] for sighting in found]
+    every = set(starts)
+    within = set(filter(lies, every))
+    return found if within == every else [one for one, start in zip(found, starts, strict=True) if start in within]
 
 
 def _texts(dialect: Dialect) -> sa.types.TypeEngine[Any]:

@@ -7,8 +7,9 @@ the plan was made from, write, re-read, commit. No statement is made up here, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -25,8 +26,10 @@ from sync.shop.binding import Binder, laid_over, over_limit
 from sync.shop.kept import refuse_damage
 from sync.shop.profile import Profile
 from sync.shop.rules import PURPOSE, spelled
-from sync.shop.select import Query, Select, batches, inside, rows, tables
+from sync.shop.select import Query, Select, batches, inside, rows, uncollected
 from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, unreadable, whole_name
+
+_KEY, _STAMP = attrgetter("key"), attrgetter("changed_at")
 
 
 class ShopStore:
@@ -51,7 +54,7 @@ class ShopStore:
         self._select = Select(profile, self._engine.dialect, workshop_zone)
         self._reader = Reader(profile, workshop_zone)
         self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
-        self._last: dict[sa.Row[Any], Sighting] = {}
+        self._last: dict[tuple[Any, ...], Sighting] = {}
         self._key_type: type | None = None  # as keys were read; learnt from the first row seen
 
     def close(self) -> None:
@@ -124,7 +127,7 @@ class ShopStore:
             self._execute(connection, chosen, row, laid_over(before.fields, wanted), names, added or wanted.get("job_notes"))
             after = self._row(connection, row["key"])
             if after is None and wanted.get("status") == CANCELLED:  # a soft delete: the SELECT no longer shows it
-                return replace(before, fields={**before.fields, "status": CANCELLED})
+                return before._replace(fields={**before.fields, "status": CANCELLED})
             if after is None:
                 raise Stale("the shop's row went away while it was written; nothing was kept")
             shown = self._reader.sighting(after)
@@ -253,46 +256,42 @@ class ShopStore:
     # Rows
 
     def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
-        found: list[Sighting] = []
-        odd: list[str] = []
-        with connect.reading(self._engine) as connection:
-            for sighting in self._sightings(connection, query):
-                if sighting.marks and unreadable(sighting.marks):
-                    odd.append(sighting.key)
-                else:
-                    found.append(sighting)
-        times_shown = Counter(sighting.key for sighting in found)
-        odd += [key for key, shown in times_shown.items() if shown > 1]  # a JOIN that repeats rows: which one is true?
-        stamps = [sighting.changed_at for sighting in found if sighting.changed_at]
+        with connect.reading(self._engine) as connection, uncollected():
+            found = self._sightings(connection, query)
+        odd = [sighting.key for sighting in found if sighting.marks and unreadable(sighting.marks)]
+        found = [sighting for sighting in found if not unreadable(sighting.marks)] if odd else found
+        shown = Counter(map(_KEY, found))
+        repeated = [key for key, count in shown.items() if count > 1]  # by a JOIN that repeats rows: which one is true?
+        latest = self._cursor(cursor, map(_STAMP, found))
+        if repeated:
+            found = [sighting for sighting in found if shown[sighting.key] == 1]
         if window is not None:
-            lies = inside(window, self._zone)
-            found = [sighting for sighting in found if lies(sighting.fields["starts_at"])]
-        kept = [sighting for sighting in found if times_shown[sighting.key] == 1]
-        return Reading(kept, self._cursor(cursor, stamps), whole=window is not None, unreadable=odd)
+            found = inside(window, self._zone, found)
+        return Reading(found, latest, whole=window is not None, unreadable=odd + repeated)
 
-    def _cursor(self, cursor: str | None, stamps: list[str]) -> str | None:
+    def _cursor(self, cursor: str | None, stamps: Iterable[str | None]) -> str | None:
         """The latest stamp; one in the future, by somebody's wrong clock, would hide what comes until then."""
         now = self._clock.now()
-        latest = max([*stamps, *([cursor] if cursor else [])], default=None)
+        latest = max(filter(None, chain(stamps, [cursor])), default=None)
         if latest is None:
             return None
         return min(latest, now.astimezone(self._zone).date().isoformat() if times.is_day(latest) else times.iso(now))
 
-    def _sightings(self, connection: sa.Connection, query: Query) -> Iterator[Sighting]:
+    def _sightings(self, connection: sa.Connection, query: Query) -> list[Sighting]:
         """Every row of the query. One that is as it was in the reading before is not worked out again."""
-        before, now = self._last, dict[sa.Row[Any], Sighting]()
-        for names, part in tables(connection, query):
-            if self._key_type is None and part:
-                self._key_type = type(part[0][names.index("key")])
-            try:
-                known = [before.get(row) for row in part] if before else [None] * len(part)
-                fresh = self._reader.sightings(names, [row for row, one in zip(part, known, strict=True) if one is None])
-                seen = [one or next(fresh) for one in known]
-                now.update(zip(part, seen, strict=True))
-            except TypeError:  # a value that cannot be looked up, such as a bytearray
-                seen = list(self._reader.sightings(names, part))
-            yield from seen
-        self._last = now
+        before, (names, every) = self._last, connect.fetched(connection, query)
+        if every and self._key_type is None:
+            self._key_type = type(every[0][names.index("key")])
+        try:
+            fresh = self._made(names, [row for row in every if row not in before] if before else every)
+            seen = [before.get(row) or next(fresh) for row in every] if before else list(fresh)
+            self._last = dict(zip(every, seen, strict=True))
+        except TypeError:  # a value that cannot be looked up, such as a bytearray
+            seen = list(self._made(names, every))
+        return seen
+
+    def _made(self, names: list[str], found: Sequence[tuple[Any, ...]]) -> Iterator[Sighting]:
+        return chain.from_iterable(self._reader.sightings(names, part) for part in batches(found))
 
     def _rows(self, connection: sa.Connection, query: Query) -> Iterable[Row]:
         for row in rows(connection, query):

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
+from itertools import repeat
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sync.core import times
 from sync.core.booking import FIELDS, UNMAPPED, Sighting
+from sync.shop import halves
 from sync.shop.profile import Profile
 
 A = TypeVar("A")
@@ -28,7 +31,6 @@ _BROKEN = re.compile("[\ud800-\udfff]")
 _PADDING = " \t\r\n\0"
 _ZERO = "0000-00-00"
 _NO = frozenset({"", "0", "false", "f", "no", "n"})
-_END_OF_HOUR = timedelta(minutes=59, seconds=59)
 _TRANSLATED = ("status", "starts_at", "ends_at")
 UNDECODABLE = "undecodable"
 UNREADABLE = "unreadable"
@@ -86,6 +88,7 @@ class Reader:
         self._columns = profile.columns
         self._zones = {column: profile.zone(column, zone) for column in ("starts_at", "ends_at", "date", "changed_at")}
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
+        self._plain = {column: _remembering(partial(halves.plain, zone), typed=False) for column, zone in self._zones.items()}
         self._moments = {column: _remembering(partial(self._read_moment, column)) for column in self._zones}
         self._joined = _remembering(self._read_joined)
         self._statuses = _remembering(self.status)
@@ -93,9 +96,9 @@ class Reader:
 
     def sighting(self, row: Row) -> Sighting:
         """One row. A time in it that cannot be understood is None and marked, and the row counts as locked."""
-        return next(self.sightings(list(row), [tuple(row.values())]))
+        return self.sightings(list(row), [tuple(row.values())])[0]
 
-    def sightings(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[Sighting]:
+    def sightings(self, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Sighting]:
         """Rows of a query with these columns, each as `sighting`. By columns: a hundred thousand rows are read so."""
         given = dict(zip(columns, zip(*rows, strict=True), strict=False))  # no rows, no columns
         absent = (None,) * len(rows)
@@ -106,13 +109,13 @@ class Reader:
         locks = self._locks(given.get("locked", absent))
         keys = [str(raw) if raw.__class__ is int else key_text(raw) for raw in given.get("key", ())]
         names = tuple(fields)
-        shown = zip(*fields.values(), strict=True)
-        for at, (key, values, stamp, ref, locked) in enumerate(zip(keys, shown, changed, refs, locks, strict=True)):
-            seen = dict(zip(names, values, strict=True))
-            if at in marks:
-                yield Sighting(key, seen, stamp, ref, locked=locked or unreadable(marks[at]), marks=tuple(marks[at]))
-            else:
-                yield Sighting(key, seen, stamp, ref, locked=locked)
+        seen = [dict(zip(names, values)) for values in zip(*fields.values(), strict=True)]  # noqa: B905 (of one length)
+        found = list(
+            map(Sighting._make, zip(keys, seen, changed, refs, repeat(None), repeat(None), locks, repeat(()), strict=False))
+        )
+        for at, said in marks.items():
+            found[at] = found[at]._replace(locked=found[at].locked or unreadable(said), marks=tuple(said))
+        return found
 
     def _fields(self, given: Mapping[str, Sequence[object]], marks: Marks) -> dict[str, Sequence[str | None]]:
         starts = self._starts(given, marks)
@@ -130,7 +133,17 @@ class Reader:
         return _told(self._joined(given["date"], clocks), "starts_at", marks)
 
     def _times(self, column: str, values: Sequence[object], marks: Marks, *, odd: bool = True) -> list[str | None]:
-        return _told(self._moments[column](values), column, marks, odd=odd)
+        found: list[str | None] = [None] * len(values)
+        if column == "changed_at" and column not in self._formats:  # nearly every row has its own
+            found = list(map(partial(halves.plain, self._zones[column]), values))
+        elif column not in self._formats:
+            found = self._plain[column](values)
+        others = [at for at, one in enumerate(found) if one is None] if None in found else []
+        for at, (value, mark) in zip(others, self._moments[column]([values[at] for at in others]), strict=True):
+            found[at] = value
+            if mark and (odd or mark == UNREADABLE):
+                marks[at].append(f"{column}:{mark}")
+        return found
 
     def status(self, raw: object) -> str:
         """Our word for a stored one, or `?` and the stored one."""
@@ -192,7 +205,10 @@ class Reader:
         return date.fromisoformat(stored) if len(stored) == 10 else datetime.fromisoformat(stored)
 
     def _utc(self, moment: datetime, column: str) -> Told:
-        return (times.iso(moment), "") if moment.tzinfo is not None else _instant(moment, self._zones[column])
+        if moment.tzinfo is not None:
+            return times.iso(moment), ""
+        utc, odd = times.local(moment, self._zones[column])
+        return times.iso(utc), odd
 
 
 def timed(form: str) -> bool:
@@ -200,9 +216,9 @@ def timed(form: str) -> bool:
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
 
 
-def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
+def _remembering(reading: Callable[..., A], *, typed: bool = True) -> Callable[..., list[A]]:
     """Values of columns read one by one; the same come again with every row and every read."""
-    remembered = lru_cache(maxsize=1 << 16, typed=True)(reading)
+    remembered = lru_cache(maxsize=1 << 16, typed=typed)(reading)
 
     def each(*columns: Sequence[object]) -> list[A]:
         try:
@@ -211,24 +227,6 @@ def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
             return list(map(reading, *columns))
 
     return each
-
-
-def _instant(naive: datetime, zone: ZoneInfo) -> Told:
-    """Local time to UTC text, and what was odd about it. Seldom is an hour odd: the others share one offset."""
-    offset = _offset(naive.toordinal(), naive.hour, zone)
-    if offset is not None:
-        return (naive - offset).isoformat()[:19] + "Z", ""
-    utc, odd = times.local(naive, zone)
-    return times.iso(utc), odd
-
-
-@lru_cache(maxsize=1 << 16)
-def _offset(day: int, o_clock: int, zone: ZoneInfo) -> timedelta | None:
-    """That of the whole hour; None where it changes within it, or the hour happens twice or never."""
-    hour = datetime.combine(date.fromordinal(day), time(o_clock))
-    ends = [moment.replace(tzinfo=zone, fold=fold) for moment in (hour, hour + _END_OF_HOUR) for fold in (0, 1)]
-    offsets = {end.utcoffset() for end in ends}
-    return offsets.pop() if len(offsets) == 1 else None
 
 
 def _bit(raw: bytes) -> object:
@@ -246,16 +244,19 @@ def _after(start: str | None, raw: object) -> Told:
         return None, UNREADABLE
 
 
-def _told(found: Sequence[Told], field: str, marks: Marks, *, odd: bool = True) -> list[str | None]:
-    """The values of a time field; what is to be marked is marked at its row, that an hour is odd only where asked for."""
+def _told(found: Sequence[Told], field: str, marks: Marks) -> list[str | None]:
+    """The values of a time field; what is to be marked is marked at its row."""
     for at, mark in [(at, mark) for at, (_, mark) in enumerate(found) if mark]:
-        if odd or mark == UNREADABLE:
-            marks[at].append(f"{field}:{mark}")
+        marks[at].append(f"{field}:{mark}")
     return [value for value, _ in found]
 
 
 def _texts(raw: Sequence[object], field: str, marks: Marks) -> list[str | None]:
     """Any stored values as text, what did not decode replaced and marked."""
+    with suppress(TypeError):  # the usual: texts only, none of them empty or odd
+        stripped = list(map(str.strip, raw, repeat(_PADDING)))  # type: ignore[arg-type]
+        if all(stripped) and "".join(stripped).isascii():
+            return [*stripped]
     values = [one.strip(_PADDING) or None if one.__class__ is str else text(one) for one in raw]
     if "".join(filter(None, values)).isascii():
         return values

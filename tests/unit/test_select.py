@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy.dialects import mssql
 
+from sync.core.booking import Sighting
 from sync.ports import Window
 from sync.shop.profile import Profile
 from sync.shop.select import Select, inside
@@ -80,4 +81,5 @@ INSIDE = {
 
 @pytest.mark.parametrize("start", INSIDE)
 def test_a_start_in_the_window_a_plain_day_where_any_of_it_is(start: str | None) -> None:
-    assert inside(MARCH, MELBOURNE)(start) is INSIDE[start]
+    one = Sighting("1", {"starts_at": start})
+    assert inside(MARCH, MELBOURNE, [one]) == ([one] if INSIDE[start] else [])
