@@ -9,10 +9,8 @@ where MariaDB has no zone tables loaded, the server's own, which is the one the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from functools import cache
-from operator import methodcaller
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,10 +19,9 @@ from sqlalchemy import exc
 from sqlalchemy.engine import Dialect
 
 from sync.errors import CHARACTERS, TOO_LONG, NotSent, Rejected, SyncError, Unknown, Unreachable
-from sync.shop import firebird
+from sync.shop import fetch, firebird
 
 Kind = Literal["busy", "lost", "refused"]
-Table = tuple[list[str], Sequence[tuple[Any, ...]]]  # lower-case column names, and rows
 
 CLASH = "clash"  # the code of a Rejected where a constraint said no: a number that somebody else took, for one
 LOCK_WAIT = 2  # seconds; the shop's own program comes first
@@ -108,28 +105,6 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
         if not _foreign(error, engine):
             raise
         raise Unreachable(f"the shop's database could not be read: {said(error)}") from error
-
-
-def fetched(connection: sa.Connection, query: sa.Executable) -> Table:
-    """Every row at once: none is left to fetch while the shop's program waits for its tables. Raises the driver's errors."""
-    driver = connection.connection.driver_connection
-    tolerate, insist = _TOLERANCE.get(connection.dialect.name, (None, None))
-    if tolerate is None or insist is None:
-        return _fetched(connection, query)
-    insist(driver)
-    try:
-        return _fetched(connection, query)
-    except connection.dialect.loaded_dbapi.Error:  # not one of SQLAlchemy's: it came with the rows
-        tolerate(driver)
-        return _fetched(connection, query)
-    finally:
-        tolerate(driver)
-
-
-def _fetched(connection: sa.Connection, query: sa.Executable) -> Table:
-    """The driver's own tuples: of a hundred thousand rows they are compared with those of the reading before in no time."""
-    with closing(connection.execute(query)) as result:
-        return [name.lower() for name in result.keys()], result.cursor.fetchall()  # noqa: SIM118 (a result is no dict)
 
 
 @contextmanager
@@ -259,12 +234,10 @@ def _code(error: BaseException) -> str:
 def _begin_session(connection: Any, name: str, zone: str) -> None:
     if name == "sqlite":
         connection.isolation_level = None  # transactions begin where `writing` says so: the driver's own begin too late
-        _tolerate_odd_text(connection)
+    fetch.tolerate(connection, name)
     if name == "firebird":
         firebird.begin(connection, LOCK_WAIT)
         return
-    if name == "postgresql":
-        _tolerate_odd_times(connection)
     cursor = connection.cursor()
     for alternatives in _SESSION.get(name, ()):
         _first_accepted(connection, cursor, [sql.format(zone=zone) for sql in alternatives])
@@ -281,50 +254,3 @@ def _first_accepted(connection: Any, cursor: Any, alternatives: list[str]) -> No
         except Exception:  # noqa: BLE001 (the driver's own classes; the last alternative says what is wrong)
             connection.rollback()
     cursor.execute(alternatives[-1])
-
-
-def _tolerate_odd_text(connection: Any) -> None:
-    connection.text_factory = methodcaller("decode", "utf-8", "surrogateescape")
-
-
-def _insist_on_text(connection: Any) -> None:
-    connection.text_factory = str
-
-
-def _tolerate_odd_times(connection: Any) -> None:
-    """Let psycopg hand on as text what Python has no time for (`infinity`): one such row must not end the whole read."""
-    for kind, strict in _loaders(connection):
-        connection.adapters.register_loader(kind, _tolerant(strict))
-
-
-def _insist_on_times(connection: Any) -> None:
-    for kind, strict in _loaders(connection):
-        connection.adapters.register_loader(kind, strict)
-
-
-def _loaders(connection: Any) -> Iterator[tuple[str, Any]]:
-    """The driver's own for times, in C where it has one."""
-    from psycopg import adapters  # noqa: PLC0415 (an extra: only shops on PostgreSQL have it)
-    from psycopg.pq import Format  # noqa: PLC0415
-
-    for kind in ("date", "timestamp", "timestamptz"):
-        yield kind, adapters.get_loader(connection.adapters.types[kind].oid, Format.TEXT)
-
-
-@cache
-def _tolerant(strict: Any) -> Any:
-    from psycopg import DataError  # noqa: PLC0415
-    from psycopg.adapt import Loader  # noqa: PLC0415
-
-    class Tolerant(Loader):
-        def load(self, raw: Any) -> Any:
-            try:
-                return strict(self.oid).load(raw)
-            except DataError:
-                return bytes(raw).decode()
-
-    return Tolerant
-
-
-# Engine -> how its driver hands on as text what it cannot read, and how it fails at it, which is several times as fast.
-_TOLERANCE = {"sqlite": (_tolerate_odd_text, _insist_on_text), "postgresql": (_tolerate_odd_times, _insist_on_times)}

@@ -6,9 +6,7 @@ they are a day wider than asked for, and what is exact is decided on the rows.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -22,7 +20,6 @@ from sync.ports import Window
 from sync.shop import connect, statement
 from sync.shop.binding import start_column
 from sync.shop.profile import Profile
-from sync.shop.values import Row
 
 _OVERLAP = timedelta(seconds=2)  # stamps are taken before they are committed
 _DAY = timedelta(days=1)
@@ -92,24 +89,6 @@ class Select:
         """How a day is spelled so that it compares with this column's text, or None where its text does not sort by time."""
         form = self._profile.formats.get(column, _SORTABLE[0])
         return next((sortable for sortable in _SORTABLE if form.startswith(sortable)), None)
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the cycle collector: a hundred thousand rows call it time and again, and none of them is in a cycle."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def rows(connection: sa.Connection, query: sa.Executable) -> Iterator[Row]:
-    """Rows by lower-case column name."""
-    names, found = connect.fetched(connection, query)
-    return (dict(zip(names, row, strict=True)) for row in found)
 
 
 def batches(many: Sequence[A]) -> Iterator[Sequence[A]]:

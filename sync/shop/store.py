@@ -7,10 +7,9 @@ the plan was made from, write, re-read, commit. No statement is made up here, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from operator import attrgetter
-from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -25,9 +24,10 @@ from sync.shop import ability, connect, create, rights, statement, survey
 from sync.shop.binding import Binder, laid_over, over_limit
 from sync.shop.kept import refuse_damage
 from sync.shop.profile import Profile
+from sync.shop.rows import Rows, uncollected
 from sync.shop.rules import PURPOSE, spelled
-from sync.shop.select import Query, Select, batches, inside, rows, uncollected
-from sync.shop.values import UNDECODABLE, Reader, Row, key_text, key_value, unreadable, whole_name
+from sync.shop.select import Query, Select, inside
+from sync.shop.values import UNDECODABLE, Reader, Row, unreadable, whole_name
 
 _KEY, _STAMP = attrgetter("key"), attrgetter("changed_at")
 
@@ -54,8 +54,7 @@ class ShopStore:
         self._select = Select(profile, self._engine.dialect, workshop_zone)
         self._reader = Reader(profile, workshop_zone)
         self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
-        self._last: dict[tuple[Any, ...], Sighting] = {}
-        self._key_type: type | None = None  # as keys were read; learnt from the first row seen
+        self._rows = Rows(profile, self._select, self._reader)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -93,20 +92,20 @@ class ShopStore:
         return self._gathered(self._select.within(window), None, window)
 
     def read(self, keys: Collection[str]) -> Mapping[str, Sighting]:
-        self._learn()
+        self._rows.learn(self._engine)
         with connect.reading(self._engine) as connection:
-            found = [self._reader.sighting(row) for batch in batches(sorted(keys)) for row in self._by_key(connection, batch)]
-        return {sighting.key: sighting for sighting in found if sighting.key in keys}
+            found = [self._reader.sighting(row) for row in self._rows.by_key(connection, keys)]
+        return {sighting.key: sighting for sighting in found}
 
     def remembered(self, names: Names) -> Sighting | None:
         with connect.reading(self._engine) as connection:
-            row = self._remembered(connection, names)
+            row = self._rows.remembered(connection, names)
         return None if row is None else self._reader.sighting(row)
 
     def candidates(self, fields: Fields) -> list[Sighting]:
         """Rows that agree with these in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
         with connect.reading(self._engine) as connection:
-            seen = self._sightings(connection, self._select.all)
+            seen = self._rows.sightings(connection, self._select.all)
             return [sighting for sighting in seen if self._agreement(sighting.fields, fields) >= 2]
 
     def keys(self, window: Window) -> set[str]:
@@ -125,7 +124,7 @@ class ShopStore:
             chosen = self._chosen(wanted)
             self._refuse_damage(wanted, chosen, before, added)
             self._execute(connection, chosen, row, laid_over(before.fields, wanted), names, added or wanted.get("job_notes"))
-            after = self._row(connection, row["key"])
+            after = self._rows.at(connection, row["key"])
             if after is None and wanted.get("status") == CANCELLED:  # a soft delete: the SELECT no longer shows it
                 return before._replace(fields={**before.fields, "status": CANCELLED})
             if after is None:
@@ -142,7 +141,7 @@ class ShopStore:
             if before.ref is not None and before.ref in (names.repairy_id, names.code):
                 return before
             self._execute(connection, self._profile.write.link, row, before.fields, names, None)
-            after = self._row(connection, row["key"])
+            after = self._rows.at(connection, row["key"])
             if after is None:
                 raise Stale("the shop's row went away while it was linked; nothing was kept")
             return self._reader.sighting(after)
@@ -165,12 +164,12 @@ class ShopStore:
 
     def _created(self, fields: Fields, names: Names) -> Sighting:
         with connect.writing(self._engine) as connection:
-            known = self._remembered(connection, names)
+            known = self._rows.remembered(connection, names)
             if known is not None:
                 return self._reader.sighting(known)
             steps, values = self._profile.write.create, self._values(fields, names)
             key, stored = create.run(connection, steps, values, fields.get("rego"))
-            row = self._row(connection, key) if key is not None else None
+            row = self._rows.at(connection, key) if key is not None else None
             made = self._reader.sighting(row) if row else None
             if made is None or not self._is_new(made, fields):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
@@ -184,15 +183,15 @@ class ShopStore:
 
     def _held(self, connection: sa.Connection, key: str) -> tuple[Row, Sighting]:
         """The row, locked where the profile says how, and as it stands now. Raises Stale, NotSent."""
-        self._learn()
+        self._rows.learn(self._engine)
         lock = self._profile.booking.lock
         if any(statement.parameters(sql) != {"key"} for sql in lock):
             carried = self._carried(key)
         else:
-            carried = {"key": self._key(key)} if lock else {}
+            carried = {"key": self._rows.key(key)} if lock else {}
         for sql in lock:
             connection.execute(statement.clause(sql), create.bound(sql, carried)).close()
-        found = self._by_key(connection, [key])
+        found = self._rows.by_key(connection, [key])
         if not found:
             raise Stale("the shop's row is no longer there")
         if len(found) > 1:
@@ -205,7 +204,7 @@ class ShopStore:
     def _carried(self, key: str) -> Mapping[str, object]:
         """The `x_…` of a row, read before its transaction: a read within would fix on some engines what the re-read sees."""
         with connect.reading(self._engine) as connection:
-            row = next(iter(self._by_key(connection, [key])), None)
+            row = next(iter(self._rows.by_key(connection, [key])), None)
         return Binder.old(row) if row else {}
 
     def _execute(
@@ -257,7 +256,7 @@ class ShopStore:
 
     def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
         with connect.reading(self._engine) as connection, uncollected():
-            found = self._sightings(connection, query)
+            found = self._rows.sightings(connection, query)
         odd = [sighting.key for sighting in found if sighting.marks and unreadable(sighting.marks)]
         found = [sighting for sighting in found if not unreadable(sighting.marks)] if odd else found
         shown = Counter(map(_KEY, found))
@@ -276,61 +275,6 @@ class ShopStore:
         if latest is None:
             return None
         return min(latest, now.astimezone(self._zone).date().isoformat() if times.is_day(latest) else times.iso(now))
-
-    def _sightings(self, connection: sa.Connection, query: Query) -> list[Sighting]:
-        """Every row of the query. One that is as it was in the reading before is not worked out again."""
-        before, (names, every) = self._last, connect.fetched(connection, query)
-        if every and self._key_type is None:
-            self._key_type = type(every[0][names.index("key")])
-        try:
-            fresh = self._made(names, [row for row in every if row not in before] if before else every)
-            seen = [before.get(row) or next(fresh) for row in every] if before else list(fresh)
-            self._last = dict(zip(every, seen, strict=True))
-        except TypeError:  # a value that cannot be looked up, such as a bytearray
-            seen = list(self._made(names, every))
-        return seen
-
-    def _made(self, names: list[str], found: Sequence[tuple[Any, ...]]) -> Iterator[Sighting]:
-        return chain.from_iterable(self._reader.sightings(names, part) for part in batches(found))
-
-    def _rows(self, connection: sa.Connection, query: Query) -> Iterable[Row]:
-        for row in rows(connection, query):
-            self._key_type = self._key_type or type(row["key"])
-            yield row
-
-    def _by_key(self, connection: sa.Connection, keys: Collection[str]) -> list[Row]:
-        """These rows; a key that is not of this shop's type is not there."""
-        values = [value for key in keys if (value := self._key(key)) is not None]
-        found = list(self._rows(connection, self._select.having("key", values))) if values else []
-        return [row for row in found if key_text(row["key"]) in keys]
-
-    def _row(self, connection: sa.Connection, key: object) -> Row | None:
-        return self._first(connection, self._select.having("key", [key]))
-
-    def _first(self, connection: sa.Connection, query: Query) -> Row | None:
-        """Read to the end: an answer left half read is in the way of the next statement."""
-        return next(iter(list(self._rows(connection, query))), None)
-
-    def _learn(self) -> None:
-        """See one row, so that the type of keys is known; not within a write, where it would fix what the re-read sees."""
-        if self._key_type is None:
-            with connect.reading(self._engine) as connection:
-                self._first(connection, self._select.all.limit(1))
-
-    def _key(self, key: str) -> object:
-        """A key in the type it was read in; None where it cannot be one, or where the shop has no rows at all."""
-        if self._key_type is None:
-            return None
-        try:
-            return key_value(key, self._key_type)
-        except (ValueError, ArithmeticError):
-            return None
-
-    def _remembered(self, connection: sa.Connection, names: Names) -> Row | None:
-        called = [name for name in (names.repairy_id, names.code) if name]
-        if not called or "repairy_ref" not in self._profile.columns:
-            return None
-        return self._first(connection, self._select.having("repairy_ref", called))
 
     def _agreement(self, shown: Fields, sought: Fields) -> int:
         """In how many of plate, start and phone two bookings agree; what is empty agrees with nothing."""
