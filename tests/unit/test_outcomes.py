@@ -23,14 +23,14 @@ def token(_: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"accessToken": TOKEN})
 
 
-def calls(handle: Handler, gate: Handler = token, log: Any = None, clock: ManualClock | None = None) -> Calls:
+def calls(handle: Handler, gate: Handler = token, log: Any = None, clock: ManualClock | None = None, rate: float = 1e6) -> Calls:
     """Calls to a server that does this, and that where it is asked for a token."""
 
     def serve(request: httpx.Request) -> httpx.Response:
         return (gate if request.url.path.startswith("/auth/") else handle)(request)
 
     return Calls(
-        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), clock or ManualClock(), timeout=5.0, requests_per_second=1e6,
+        "http://127.0.0.1:1", "partner-1", "key", SECRET, load(), clock or ManualClock(), timeout=5.0, requests_per_second=rate,
         transport=httpx.MockTransport(serve), log=log,
     )  # fmt: skip
 
@@ -216,6 +216,22 @@ def test_a_call_during_a_pause_says_how_long_it_lasts() -> None:
     with pytest.raises(NotSent, match="the booking AAA001: Repairy asked for a pause") as caught:
         write(made)
     assert caught.value.retry_after == 0.5
+
+
+def test_a_pause_that_begins_while_a_call_waits_for_its_turn_holds_it_back() -> None:
+    """Another call is told to wait meanwhile."""
+
+    class Meanwhile(ManualClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if len(self.slept) == 1:
+                with pytest.raises(Unreachable, match="asks for patience"):
+                    made.read("read", "another booking", booking_id="b2")
+
+    made = calls(says(429, NO, **{"retry-after": "120"}), clock=Meanwhile(), rate=1.0)
+    with pytest.raises(NotSent, match="the booking AAA001: Repairy asked for a pause"):
+        write(made)
+    assert made.calls == {"token": 1, "read": 1}
 
 
 def test_what_is_accepted_is_taken_out_of_its_envelope() -> None:
