@@ -58,6 +58,7 @@ class Machine:
         self.fired: Counter[str] = Counter()  # fault kind -> how often it really happened
         self.points: Counter[str] = Counter()  # label -> how often it was passed
         self.order: list[str] = []  # the labels, as they were passed
+        self.ends: Callable[[str, int], bool] | None = None  # asked at each point of a label, and which: does the process end?
         self._armed: list[Armed] = []
 
     def say(self, what: str, **facts: Any) -> None:
@@ -74,6 +75,9 @@ class Machine:
         self.points[label] += 1
         self.order.append(label)
         self.clock.sleep(0.001)
+        if self.ends and self.ends(label, self.points[label]):
+            self.struck("crash", at=label)
+            self._end(0)
         for one in [one for one in self._armed if label.startswith(one.label)]:
             one.left -= 1
             if one.left <= 0 and one in self._armed:
