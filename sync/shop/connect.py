@@ -119,7 +119,7 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
-            _commit(transaction, engine)
+            _commit(connection, transaction, engine)
     except Unreachable as error:
         raise NotSent(str(error)) from error
     except SyncError:
@@ -130,10 +130,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         raise _failed(error) from error
 
 
-def _commit(transaction: sa.RootTransaction, engine: sa.Engine) -> None:
+def _commit(connection: sa.Connection, transaction: sa.RootTransaction, engine: sa.Engine) -> None:
+    """A connection whose commit failed is closed: it goes back with its transaction open, and keeps the shop's program out."""
     try:
         transaction.commit()
     except Exception as error:
+        connection.invalidate(error)
         if _foreign(error, engine) and kind_of(error) == "lost":
             raise Unknown(f"the connection to the shop's database was lost while it stored the change: {said(error)}") from error
         raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -246,6 +248,19 @@ def test_after_a_write_of_ours_nothing_is_locked(layout: Layout) -> None:
     with connection:
         transaction.commit()
     assert layout.rows("SELECT state, notes FROM jobs WHERE id = 1") == [("done", "theirs")]
+
+
+def test_after_a_commit_that_the_shops_program_was_in_the_way_of_nothing_is_locked(lite: Layout) -> None:
+    """It was reading: SQLite waits for that only at the commit, and keeps a transaction open whose commit failed."""
+    jobs(lite)
+    shop = locking(lite)
+    with closing(sqlite3.connect(str(lite.engine.url.database))) as reader, closing(reader.execute("SELECT * FROM jobs")) as rows:
+        rows.fetchone()
+        with pytest.raises(NotSent):
+            shop.change("1", {}, {"status": "done"}, NAMES)
+    lite.run("UPDATE jobs SET notes = 'theirs' WHERE id = 1")
+    shop.change("1", {}, {"status": "done"}, NAMES)
+    assert lite.rows("SELECT state, notes FROM jobs WHERE id = 1") == [("done", "theirs")]
 
 
 def test_reading_goes_on_while_the_shops_program_writes(layout: Layout) -> None:

@@ -47,7 +47,7 @@ class Scripted:
 
     def until_on_both(self, case: Case) -> None:
         """On, while a fault keeps a booking from one side: nobody there can act on it before."""
-        for _ in range(9):
+        for _ in range(30):  # more than the two hours by which a clock may be wrong
             if self.people.bookings(case) and self.people.rows(case):
                 return
             self.passes(seconds=400.0)
