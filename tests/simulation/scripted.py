@@ -47,10 +47,10 @@ class Scripted:
 
     def until_on_both(self, case: Case) -> None:
         """On, while a fault keeps a booking from one side: nobody there can act on it before."""
-        for _ in range(30):  # more than the two hours by which a clock may be wrong
+        for seconds in (*[400.0] * 9, *LATER):
             if self.people.bookings(case) and self.people.rows(case):
                 return
-            self.passes(seconds=400.0)
+            self.passes(seconds=seconds)
 
     def rest(self, seconds_between: Sequence[float] = REST) -> None:
         for seconds in seconds_between:
