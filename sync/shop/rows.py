@@ -99,5 +99,8 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # what was read goes among the old objects unexamined: it stays until the next reading
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()

@@ -254,8 +254,9 @@ class ShopStore:
 
     # Rows
 
+    @uncollected()
     def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
-        with connect.reading(self._engine) as connection, uncollected():
+        with connect.reading(self._engine) as connection:
             found = self._rows.sightings(connection, query)
         odd = [sighting.key for sighting in found if sighting.marks and unreadable(sighting.marks)]
         found = [sighting for sighting in found if not unreadable(sighting.marks)] if odd else found

@@ -88,7 +88,7 @@ class Reader:
         self._columns = profile.columns
         self._zones = {column: profile.zone(column, zone) for column in ("starts_at", "ends_at", "date", "changed_at")}
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
-        self._plain = {column: _remembering(partial(halves.plain, zone), typed=False) for column, zone in self._zones.items()}
+        self._plain = {column: _remembering(partial(halves.plain, zone)) for column, zone in self._zones.items()}
         self._moments = {column: _remembering(partial(self._read_moment, column)) for column in self._zones}
         self._joined = _remembering(self._read_joined)
         self._statuses = _remembering(self.status)
@@ -216,9 +216,9 @@ def timed(form: str) -> bool:
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
 
 
-def _remembering(reading: Callable[..., A], *, typed: bool = True) -> Callable[..., list[A]]:
+def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
     """Values of columns read one by one; the same come again with every row and every read."""
-    remembered = lru_cache(maxsize=1 << 16, typed=typed)(reading)
+    remembered = lru_cache(maxsize=1 << 16)(reading)
 
     def each(*columns: Sequence[object]) -> list[A]:
         try:
@@ -253,6 +253,8 @@ def _told(found: Sequence[Told], field: str, marks: Marks) -> list[str | None]:
 
 def _texts(raw: Sequence[object], field: str, marks: Marks) -> list[str | None]:
     """Any stored values as text, what did not decode replaced and marked."""
+    if raw.count(None) == len(raw):
+        return [None] * len(raw)
     with suppress(TypeError):  # the usual: texts only, none of them empty or odd
         stripped = list(map(str.strip, raw, repeat(_PADDING)))  # type: ignore[arg-type]
         if all(stripped) and "".join(stripped).isascii():
