@@ -22,6 +22,8 @@ from sync.shop.profile import Profile
 from sync.shop.select import Query, Select, batches
 from sync.shop.values import Reader, Row, key_text, key_value
 
+_MANY = 10_000
+
 
 class Rows:
     """One shop's."""
@@ -43,6 +45,9 @@ class Rows:
             self._last = dict(zip(every, seen, strict=True))
         except TypeError:  # a value that cannot be looked up, such as a bytearray
             seen = list(self._made(names, every))
+        if len(seen) > _MANY:  # they stay until the next reading: so they go among the old objects unexamined
+            gc.freeze()
+            gc.unfreeze()
         return seen
 
     def by_key(self, connection: sa.Connection, keys: Collection[str]) -> list[Row]:
@@ -99,8 +104,5 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        if not gc.get_freeze_count():  # what was read goes among the old objects unexamined: it stays until the next reading
-            gc.freeze()
-            gc.unfreeze()
         if enabled:
             gc.enable()
