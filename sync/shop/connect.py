@@ -1,7 +1,7 @@
 """The connection to a shop's database: how each engine is opened, how long it waits, and what its errors mean.
 
-Everything that differs between engines is in this file, and Firebird's own ways in `firebird`. It holds no lock and no
-connection between two calls.
+Everything that differs between engines is in this file; Firebird's own ways are in `firebird`, and how drivers hand on
+what they cannot read in `fetch`. No lock and no connection is held between two calls.
 Time zone of a session, for times that the engine itself converts (MariaDB's TIMESTAMP, NOW()): the profile's, by name;
 where MariaDB has no zone tables loaded, the server's own, which is the one the shop's program sees (`survey` compares).
 """
