@@ -20,17 +20,17 @@ Table = tuple[list[str], Sequence[tuple[Any, ...]]]  # lower-case column names, 
 def fetched(connection: sa.Connection, query: sa.Executable) -> Table:
     """Every row at once: none is left to fetch while the shop's program waits for its tables. Raises the driver's errors."""
     driver = connection.connection.driver_connection
-    tolerate, insist = _TOLERANCE.get(connection.dialect.name, (None, None))
-    if tolerate is None or insist is None:
+    engine = connection.dialect.name
+    if engine not in _TOLERANCE:
         return _fetched(connection, query)
-    insist(driver)
+    _TOLERANCE[engine][1](driver)
     try:
         return _fetched(connection, query)
     except connection.dialect.loaded_dbapi.Error:  # not one of SQLAlchemy's: it came with the rows
-        tolerate(driver)
+        tolerate(driver, engine)
         return _fetched(connection, query)
     finally:
-        tolerate(driver)
+        tolerate(driver, engine)
 
 
 def _fetched(connection: sa.Connection, query: sa.Executable) -> Table:

@@ -88,7 +88,11 @@ class Reader:
         self._columns = profile.columns
         self._zones = {column: profile.zone(column, zone) for column in ("starts_at", "ends_at", "date", "changed_at")}
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
-        self._plain = {column: _remembering(partial(halves.plain, zone)) for column, zone in self._zones.items()}
+        self._plain = {  # nearly every row has a stamp of its own: that is not worth remembering
+            column: (_each if column == "changed_at" else _remembering)(partial(halves.plain, zone))
+            for column, zone in self._zones.items()
+            if column not in self._formats
+        }
         self._moments = {column: _remembering(partial(self._read_moment, column)) for column in self._zones}
         self._joined = _remembering(self._read_joined)
         self._statuses = _remembering(self.status)
@@ -133,11 +137,7 @@ class Reader:
         return _told(self._joined(given["date"], clocks), "starts_at", marks)
 
     def _times(self, column: str, values: Sequence[object], marks: Marks, *, odd: bool = True) -> list[str | None]:
-        found: list[str | None] = [None] * len(values)
-        if column == "changed_at" and column not in self._formats:  # nearly every row has its own
-            found = list(map(partial(halves.plain, self._zones[column]), values))
-        elif column not in self._formats:
-            found = self._plain[column](values)
+        found: list[str | None] = self._plain[column](values) if column in self._plain else [None] * len(values)
         others = [at for at, one in enumerate(found) if one is None] if None in found else []
         for at, (value, mark) in zip(others, self._moments[column]([values[at] for at in others]), strict=True):
             found[at] = value
@@ -216,8 +216,13 @@ def timed(form: str) -> bool:
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
 
 
+def _each(reading: Callable[..., A]) -> Callable[..., list[A]]:
+    """Values of columns read one by one."""
+    return lambda *columns: list(map(reading, *columns))
+
+
 def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
-    """Values of columns read one by one; the same come again with every row and every read."""
+    """The same, where equal ones come again with every row and every read. Within a column they are of one type."""
     remembered = lru_cache(maxsize=1 << 16)(reading)
 
     def each(*columns: Sequence[object]) -> list[A]:
