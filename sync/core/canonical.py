@@ -32,6 +32,14 @@ def text(value: str) -> str:
     return "\n".join(lines).strip()
 
 
+def appended(raw: str, lines: str) -> str:
+    """A side's own text with these plain lines after it, as its mark-up says them; `text` shows both."""
+    tagged = _TAG.search(raw) is not None
+    if tagged or html.unescape(raw) != raw:
+        lines = html.escape(lines, quote=False)
+    return f"{raw.rstrip()}<br>{lines.replace(chr(10), '<br>')}" if tagged else f"{raw.rstrip()}\n{lines}"
+
+
 def one_line(value: str) -> str:
     """Runs of white space are one space."""
     return _SPACE.sub(" ", value).strip()

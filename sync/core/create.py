@@ -9,7 +9,7 @@ from sync.core.booking import CANCELLED, GROUPS, IGNORE, Side, other
 from sync.core.project import TooLong, project
 from sync.core.safety import passed
 from sync.core.scene import Scene
-from sync.core.status import FINAL, OPEN, unmapped
+from sync.core.status import FINAL, NOT_MAPPED, OPEN, unmapped
 
 
 def half(scene: Scene) -> Outlook:
@@ -50,7 +50,8 @@ def _create(scene: Scene, target: Side, source: Side, released: bool) -> Outlook
     action = Action(target, "create", fields, tuple(GROUPS), f"new at {NAME[source]}", visible, reference=scene.link.reference)
     if scene.was_refused(action):
         why = scene.stuck(action)
-        return (held if why else noted)("create", f"{NAME[target]} did not take this booking: {why or scene.link.error}")
+        place = held if why or target == "shop" else noted  # somebody booked online and stands at the door on that day
+        return place("create", f"{NAME[target]} did not take this booking: {why or scene.link.error}")
     return passed(scene, [action], source, "create", released)
 
 
@@ -100,4 +101,4 @@ def gone(scene: Scene) -> Outlook:
 
 
 def not_mapped(status: str | None) -> str:
-    return f"status {(status or '?')[1:]!r} is not mapped: add it to the profile's [status.read] or the contract's [status.words]"
+    return f"status {(status or '?')[1:]!r}{NOT_MAPPED}"

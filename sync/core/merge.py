@@ -15,7 +15,7 @@ from typing import Literal
 from sync.core import notes
 from sync.core.booking import GROUPS, POLICY, Ability, Fields, Side, other
 from sync.core.canonical import alike
-from sync.core.project import TooLong, fit, is_shortened, project, shared
+from sync.core.project import TooLong, fit, is_shortened, project, shared, shortens
 
 Policy = Mapping[str, str]  # every value of POLICY -> shop | repairy | hold | merge
 
@@ -85,6 +85,13 @@ class Case:
             return False
         return all(like(self.views[target].get(name), value) for name, value in wanted.items())
 
+    def headed(self, name: str) -> bool:
+        """Whether the shop's text is the head of a longer one at Repairy, or was when they agreed (never: as Repairy's is)."""
+        was, now = self.bases["shop"].get(name), self.views["repairy"].get(name)
+        whole = self.bases["repairy"].get(name, now)
+        short = is_shortened(was) or shortens(name, whole, self.shop)
+        return is_shortened(self.views["shop"].get(name)) or (short and was != whole)
+
     @property
     def apart(self) -> bool:
         """Whether the two sides disagree by more than the way in which they tidy texts."""
@@ -101,7 +108,7 @@ def merge(case: Case, policy: Policy, choice: str | None = None) -> Verdict:
     if choice == "skip" or any(case.lands(side) for side in edits or case.views):
         return Verdict(case.group, "record")
     if choice in ("shop", "repairy"):
-        return _across(case, "shop" if choice == "shop" else "repairy")
+        return _across(case, "shop" if choice == "shop" else "repairy", decided=True)
     rule = policy[POLICY[case.group]]
     if case.group == "notes" and (rule == "merge" or len(edits) < 2):
         return _notes(case)
@@ -121,11 +128,11 @@ def _one_winner(case: Case, edits: Mapping[Side, set[str]], rule: str) -> Verdic
     return Verdict(case.group, "hold", reason=f"{case.group} {'differs' if first else 'was changed'} on both sides")
 
 
-def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) -> Verdict:
-    """The source's value goes to the other side: the fields that differ there, and where it changed alone, its own edits."""
+def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False, decided: bool = False) -> Verdict:
+    """The source's value goes to the other side: the fields that differ there, and where it changed alone, its own edits.
+
+    The head of a longer text goes there only where a person decided so."""
     target = other(source)
-    if any(is_shortened(case.views[source].get(name)) for name in case.names) and source == "shop":
-        return Verdict(case.group, "hold", reason="the shop holds this text only shortened; an edit of it needs a person")
     try:
         wanted = case.projected(source)
     except TooLong as long:
@@ -136,6 +143,8 @@ def _across(case: Case, source: Side, reason: str = "", *, alone: bool = False) 
         differs = {name: value for name, value in differs.items() if case.left(source, name)}
     if not differs:
         return Verdict(case.group, "record")
+    if source == "shop" and not decided and any(map(case.headed, differs)):
+        return Verdict(case.group, "hold", reason="the shop holds this text only shortened; an edit of it needs a person")
     return Verdict(case.group, "write", {target: differs}, reason=reason or f"{case.group} changed at {_NAME[source]}")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from sync.core.canonical import one_line, text
+from sync.core.canonical import appended, one_line, text
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,14 @@ def apply(change: Edit, now: str | None, theirs: Edit) -> str | None:
             result.remove(line)
     result += _take(list(change.added), Counter(change.added) - Counter(theirs.added))
     return "\n".join(result) or None
+
+
+def laid_on(raw: str | None, goal: str | None) -> str | None:
+    """The goal as it is written: lines that only come on go after what stands there, whose blank lines and mark-up stay."""
+    added = added_text(raw, goal)
+    if not raw or added is None or lines(goal) != [*lines(raw), *lines(added)]:
+        return goal
+    return appended(raw, added)
 
 
 def added_text(now: str | None, goal: str | None) -> str | None:

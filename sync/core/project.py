@@ -45,12 +45,22 @@ def fit(field: str, value: str | None, onto: Ability, there: Fields | None, code
     full = (there or {}).get(field)
     if value and full and value != full and _is_head(full, value):
         return full
-    limit = onto.limits.get(field)
-    if value is None or limit is None or len(value) <= limit or (onto.append_notes and field == "job_notes"):
+    if value is None or not _over(field, value, onto):
         return value
     if onto.overflow == "hold":
-        raise TooLong(field, limit)
-    return shorten(value, limit, code)
+        raise TooLong(field, onto.limits[field])
+    return shorten(value, onto.limits[field], code)
+
+
+def _over(field: str, value: str, onto: Ability) -> bool:
+    """Whether a text is longer than this side holds; notes that are appended have no limit as a whole."""
+    limit = onto.limits.get(field)
+    return limit is not None and len(value) > limit and not (onto.append_notes and field == "job_notes")
+
+
+def shortens(field: str, value: str | None, onto: Ability) -> bool:
+    """Whether this side shows no more of a text than its shortened form."""
+    return value is not None and onto.overflow == "shorten" and _over(field, value, onto)
 
 
 def shorten(value: str, limit: int, code: str | None) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, tzinfo
 from sync.core.action import Action, Rules, memory
 from sync.core.booking import CANCELLED, DONE, GROUPS, Ability, Fields, Link, Side
 from sync.core.canonical import view
+from sync.core.notes import laid_on
 from sync.core.status import KIND, path
 from sync.core.times import day_of, is_day, parse
 
@@ -61,7 +62,15 @@ class Scene:
         self, side: Side, kind: str, fields: Fields, groups: tuple[str, ...], reason: str, added: str | None = None
     ) -> Action:
         visible = visible_kinds(self.able(side), fields) if kind != "link" else frozenset[str]()
+        if "job_notes" in fields:
+            fields = {**fields, "job_notes": self._laid_on(side, fields["job_notes"])}
         return Action(side, kind, fields, groups, reason, visible, added, self.link.reference)
+
+    def _laid_on(self, side: Side, goal: str | None) -> str | None:
+        """Notes as that side spells them, where they still fit so."""
+        laid = laid_on((self.link.snapshot(side) or {}).get("job_notes"), goal)
+        limit = self.able(side).limits.get("job_notes")
+        return goal if laid and limit is not None and len(laid) > limit else laid
 
     def steps(self, goal: str, reason: str) -> list[Action]:
         way = path(str(self.views["repairy"].get("status")), goal, self.repairy.next) or ()

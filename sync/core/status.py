@@ -13,6 +13,7 @@ from sync.core.booking import CANCELLED, DONE, IGNORE, STATUSES, UNMAPPED
 
 OPEN = ("pending", "processing")
 FINAL = (DONE, CANCELLED)
+NOT_MAPPED = " is not mapped: add it to the profile's [status.read] or the contract's [status.words]"  # how such a hold ends
 KIND: Mapping[str | None, str] = {DONE: "done", CANCELLED: "cancel"}  # a status write's kind; the others are a change
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -152,14 +152,113 @@ def test_a_text_too_long_is_shortened_and_says_where_the_rest_is(field: str) -> 
     assert (world.holds["repairy"] or {})[field] == LONG
 
 
+BY_STAFF: Mapping[str, Callable[[str], str | None]] = {
+    "in front of it": lambda text: f"Please: {text}",
+    "after its mark": lambda text: f"{text} - done",
+    "the mark removed": lambda text: text.partition("…")[0],
+    "all of it replaced": lambda text: "New text",
+    "emptied": lambda text: None,
+}
+
+
+@pytest.mark.parametrize("how", BY_STAFF)
+@pytest.mark.parametrize("word", ["shop", "merge"])
 @pytest.mark.parametrize("field", ["description", "job_notes"])
-def test_an_edit_of_a_shortened_text_is_held_with_both_texts_left_alone(field: str) -> None:
+def test_an_edit_of_a_shortened_text_is_held_with_both_texts_left_alone(field: str, word: str, how: str) -> None:
     world = shortened(field)
-    before = (world.holds["shop"] or {})[field] or ""
-    world.edit("shop", **{field: "Please: " + before})
+    world.rules = rules(word)
+    after = BY_STAFF[how]((world.holds["shop"] or {})[field] or "")
+    world.edit("shop", **{field: after})
+    world.quiet()
+    (stand,) = world.decide().stands
+    assert (stand.kind, stand.reason) == ("held", "the shop holds this text only shortened; an edit of it needs a person")
+    assert [(world.holds[side] or {})[field] for side in ("shop", "repairy")] == [after, LONG]
+
+
+@pytest.mark.parametrize("how", BY_STAFF)
+@pytest.mark.parametrize(("field", "group"), [("description", "service"), ("job_notes", "notes")])
+def test_of_a_shortened_text_and_its_edit_a_person_says_which_is_right(field: str, group: str, how: str) -> None:
+    for choice in ("shop", "repairy"):
+        world = shortened(field)
+        before = (world.holds["shop"] or {})[field] or ""
+        world.edit("shop", **{field: BY_STAFF[how](before)})
+        world.link = replace(world.link, choice={group: choice})
+        world.quiet()
+        right = (BY_STAFF[how](before),) * 2 if choice == "shop" else (before, LONG)
+        assert ((world.holds["shop"] or {})[field], (world.holds["repairy"] or {})[field]) == right
+        assert not world.decide().stands
+
+
+def test_a_text_that_was_shortened_under_a_limit_taken_away_since_is_held() -> None:
+    world = shortened("description")
+    world.shop = SHOP
+    world.edit("shop", description="New text")
+    world.quiet()
+    assert (world.holds["repairy"] or {})["description"] == LONG
+
+
+def test_what_a_person_left_apart_is_held_again_at_the_shops_next_edit() -> None:
+    """No mark stands there any more."""
+    world = shortened("description")
+    world.edit("shop", description="New text")
+    world.link = replace(world.link, choice={"service": "skip"})
+    world.quiet()
+    assert [stand.kind for stand in world.decide().stands] == ["noted"]
+    world.edit("shop", description="Newer text")
     world.quiet()
     assert [stand.kind for stand in world.decide().stands] == ["held"]
-    assert (world.holds["repairy"] or {})[field] == LONG
+    assert (world.holds["repairy"] or {})["description"] == LONG
+
+
+@pytest.mark.parametrize("at_shop", ["Logbook service, brake", "New text"])
+def test_a_text_longer_than_the_shop_holds_is_held_where_the_two_never_agreed(at_shop: str) -> None:
+    """As after the state was rebuilt: what stands in the shop may be what was left of a shortened text."""
+    world = linked(booking(description=at_shop), booking(description=LONG), None, shop=SHORT)
+    world.quiet()
+    assert [(stand.kind, stand.scope) for stand in world.decide().stands] == [("held", "service")]
+    assert (world.holds["repairy"] or {})["description"] == LONG
+
+
+FREE: Mapping[str, tuple[Ability, str | None, tuple[str, str] | None]] = {  # the shop, Repairy's text, what was agreed
+    "it fits": (SHORT, "x" * 60, None),
+    "there is none": (SHORT, None, None),
+    "the shop never shortens": (replace(SHORT, overflow="hold"), LONG, None),
+    "it was whole in the shop before the limit": (SHORT, LONG, (LONG, LONG)),
+    "it has grown since, and the policy says shop": (SHORT, LONG, ("Logbook", "Logbook")),
+    "it has a mark, and no more at Repairy": (SHORT, "Brakes… (Repairy QX7)", ("Brakes… (Repairy QX7)", "Brakes… (Repairy QX7)")),
+}
+
+
+@pytest.mark.parametrize("case", FREE)
+def test_a_text_that_the_shop_shows_whole_is_the_shops_to_edit(case: str) -> None:
+    able, theirs, agreed = FREE[case]
+    both = (booking(description=agreed[0]), booking(description=agreed[1])) if agreed else None
+    world = linked(booking(description="Tyres"), booking(description=theirs), both, shop=able)
+    world.quiet()
+    assert (world.holds["repairy"] or {})["description"] == "Tyres"
+
+
+def test_a_text_that_ends_in_the_mark_is_held_whatever_was_agreed() -> None:
+    world = linked(booking(description="Tyres… (Repairy QX7)"), booking(), booking(), shop=SHORT)
+    world.quiet()
+    assert [stand.kind for stand in world.decide().stands] == ["held"]
+    assert (world.holds["repairy"] or {})["description"] == BOOKING["description"]
+
+
+def test_what_is_edited_together_with_a_shortened_text_is_held_with_it() -> None:
+    world = shortened("description")
+    world.edit("shop", service_code="BRK-1", description="New text")
+    world.quiet()
+    assert [stand.kind for stand in world.decide().stands] == ["held"]
+    assert [(world.holds["repairy"] or {})[name] for name in ("service_code", "description")] == ["LOG-1", LONG]
+
+
+def test_what_is_edited_beside_a_shortened_text_goes_across() -> None:
+    world = shortened("description")
+    world.edit("shop", service_code="BRK-1")
+    world.quiet()
+    assert not world.decide().stands
+    assert [(world.holds["repairy"] or {})[name] for name in ("service_code", "description")] == ["BRK-1", LONG]
 
 
 @pytest.mark.parametrize("field", ["description", "job_notes"])

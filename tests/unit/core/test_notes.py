@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sync.core.notes import Edit, added_text, apply, edit
+import pytest
+
+from sync.core.notes import Edit, added_text, apply, edit, laid_on, lines
 
 
 def test_a_repeated_line_is_added_once_for_each_time() -> None:
@@ -22,3 +24,23 @@ def test_what_both_added_is_added_once() -> None:
 def test_nothing_to_append_is_none() -> None:
     assert added_text("a\nb", "b") is None
     assert added_text("a", "a\nb\nc") == "b\nc"
+
+
+LAID: dict[str, tuple[str | None, str | None, str | None]] = {
+    "blank lines stay": ("a\n\n  b  \n", "a\nb\nc", "a\n\n  b\nc"),
+    "mark-up stays": ("<p>a</p><p><b>b</b></p>", "a\nb\nc\nd", "<p>a</p><p><b>b</b></p><br>c<br>d"),
+    "what comes is spelt as mark-up is": ("<b>a</b>", "a\nover <50 & more", "<b>a</b><br>over &lt;50 &amp; more"),
+    "entities without tags": ("a &lt; b", "a < b\nc < d", "a &lt; b\nc &lt; d"),
+    "plain text is left plain": ("a < b", "a < b\nc < d", "a < b\nc < d"),
+    "a line goes": ("a\n\nb", "a\nc", "a\nc"),
+    "a line comes between": ("a\n\nb", "a\nc\nb", "a\nc\nb"),
+    "all of it goes": ("a", None, None),
+    "nothing comes": ("a\n\nb", "a\nb", "a\nb"),
+    "nothing was there": (None, "a", "a"),
+}
+
+
+@pytest.mark.parametrize(("raw", "goal", "laid"), LAID.values(), ids=LAID.keys())
+def test_lines_that_only_come_on_leave_the_rest_as_it_is_spelt(raw: str | None, goal: str | None, laid: str | None) -> None:
+    assert laid_on(raw, goal) == laid
+    assert lines(laid) == lines(goal)

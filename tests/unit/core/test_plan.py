@@ -187,6 +187,15 @@ def test_a_refused_create_is_noted_until_a_value_changes() -> None:
     assert outcome(world.decide()) == "create"
 
 
+def test_an_online_booking_that_the_shop_refused_is_held() -> None:
+    """Whatever the reason: a customer comes on that day, and the shop's program shows nothing of it."""
+    world = half("repairy", booking())
+    action = world.decide().actions[0]
+    world.link = replace(world.link, refused={"shop.create": action.signature}, error="a column may not be null")
+    assert outcome(world.decide()) == "held"
+    assert world.decide().stands[0].reason == "the shop did not take this booking: a column may not be null"
+
+
 def test_a_text_too_long_for_a_new_row_is_held() -> None:
     world = half("repairy", booking(description="x" * 99), shop=replace(SHOP, limits={"description": 40}))
     out = world.decide()

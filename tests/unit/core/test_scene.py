@@ -8,7 +8,7 @@ import pytest
 
 from sync.core.action import Action, memory
 from sync.core.scene import is_past, starts_after, visible_kinds
-from tests.unit.core.carry_out import MELBOURNE, NOW, REPAIRY, booking, linked
+from tests.unit.core.carry_out import MELBOURNE, NOW, REPAIRY, SHOP, booking, linked
 
 #  start -> over, to come; now it is 9 in the morning of 6 March in Melbourne, and 5 March in UTC
 STARTS = [
@@ -60,3 +60,12 @@ def test_a_refused_start_stops_its_end_too(refused: dict[str, str | None], stopp
 def test_a_step_on_the_way_is_remembered_as_the_status() -> None:
     assert memory(Action("repairy", "change", {"status": "processing"}, (), "")) == "repairy.status"
     assert memory(Action("repairy", "link", {"reference": "W-1"}, (), "")) == "repairy.link"
+
+
+@pytest.mark.parametrize(("limit", "written"), [(None, "<p>a</p><br>b"), (13, "<p>a</p><br>b"), (12, "a\nb")])
+def test_notes_that_only_come_on_leave_the_others_as_they_are_spelt_where_they_fit_so(limit: int | None, written: str) -> None:
+    marked = booking(job_notes="<p>a</p>")
+    shop = replace(SHOP, limits={} if limit is None else {"job_notes": limit})
+    world = linked(marked, booking(job_notes="a\nb"), (marked, booking(job_notes="a")), shop=shop)
+    (action,) = world.decide().actions
+    assert action.fields == {"job_notes": written}
