@@ -20,7 +20,6 @@ from sync.engine.planning import Plan, plan
 from sync.engine.settling import settle
 from sync.engine.site import Site
 from sync.errors import Unreachable
-from sync.records import Desk
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,21 @@ class Engine:
 
     def open(self) -> None:
         """The desk as the configuration has it; leaving observe sets the baseline anew."""
-        site, desk = self.site, self.site.state.desk(self.site.name)
-        if desk.mode == "observe" and not site.observing:
+        site = self.site
+        site.begin()
+        left = site.desk.mode == "observe" and not site.observing
+        if left:
             halves = [half for half in site.state.halves(site.name) if half.state == "open"]
             site.state.save_all([(half, {"state": "baseline"}) for half in halves])
-            desk = replace(desk, baseline_at=site.now())
-        if desk.mode != site.rules.mode:
-            desk = replace(desk, mode=site.rules.mode)
-            site.state.save_desk(desk)
-        site.rules = replace(site.rules, baseline_at=stamp(desk.baseline_at) if desk.baseline_at else None)
+        if site.desk.mode != site.rules.mode:
+            site.keep(mode=site.rules.mode, baseline_at=site.now() if left else site.desk.baseline_at)
+        site.rules = replace(site.rules, baseline_at=stamp(site.desk.baseline_at) if site.desk.baseline_at else None)
 
     def set_baseline(self) -> None:
         """What the first good reading found is where this installation begins."""
-        desk: Desk = self.site.state.desk(self.site.name)
-        if desk.baseline_at is None:
+        if self.site.desk.baseline_at is None:
             read = self.site.state.source(self.site.name, "shop").last_good or self.site.now()
-            self.site.state.save_desk(replace(desk, baseline_at=read))
+            self.site.keep(baseline_at=read)
             self.site.rules = replace(self.site.rules, baseline_at=stamp(read))
 
     def check_shop(self) -> bool:
@@ -103,18 +101,17 @@ class Engine:
 
     def _plan(self) -> Plan:
         """What follows from a changed profile or contract waits for a person; it is remembered only when that stands."""
-        site, digest = self.site, self.site.state.desk(self.site.name).profile_digest
+        site, digest = self.site, self.site.desk.profile_digest
         todo = plan(site, profile_changed=digest not in ("", site.profile_digest))
         if digest != site.profile_digest:
-            site.state.save_desk(replace(site.state.desk(site.name), profile_digest=site.profile_digest))
+            site.keep(profile_digest=site.profile_digest)
         return todo
 
     def _record(self, started: datetime, done: Sequence[Done], reached: Mapping[str, bool]) -> None:
         site = self.site
         counts = Counter(f"{one.action.side}.{one.outcome}" for one in done if one.outcome)
         if wrote := {one.action.side for one in done if one.outcome == "accepted"}:
-            desk = site.state.desk(site.name)
-            site.state.save_desk(replace(desk, last_write={**desk.last_write, **dict.fromkeys(wrote, site.stamp())}))
+            site.keep(last_write={**site.desk.last_write, **dict.fromkeys(map(str, wrote), site.stamp())})
         errors = " ".join(f"{side} not read" for side, good in reached.items() if not good)
         counts += Counter(calls=site.breaker.went())  # a sum drops what is zero
         site.state.record_run(site.name, started, site.now(), dict(counts), errors)

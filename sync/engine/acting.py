@@ -46,6 +46,8 @@ def act(site: Site, plan: Plan) -> list[Done]:
 
 def _act_on(site: Site, link: Link, actions: Sequence[Action]) -> list[Done]:
     """The actions of one booking, in order, until one does not take."""
+    if _moved_on(site, link):
+        return []
     done: list[Done] = []
     for action in actions:
         if site.stopping():
@@ -65,10 +67,18 @@ def _act_on(site: Site, link: Link, actions: Sequence[Action]) -> list[Done]:
     return done
 
 
+def _moved_on(site: Site, link: Link) -> bool:
+    """Whether its row, or all of it, went to another booking in this very pass: it is decided on anew."""
+    try:
+        return site.state.link(link.id).version != link.version
+    except NotFound:
+        return True
+
+
 def _must_wait(site: Site, link: Link, action: Action) -> Stand | None:
     """The owner's switch, the hourly cap, the breaker and the budget of retries, read before each call."""
     orders = [one.value for one in site.state.decisions(site.name) if one.kind == "pause"]
-    paused = orders[-1] if orders else site.state.desk(site.name).paused
+    paused = orders[-1] if orders else site.desk.paused
     if paused == "all" or (paused == "visible" and action.visible):
         return Stand("waiting", "paused", "paused: nothing is pushed until resume", site.stamp(timedelta(minutes=1)))
     if action.visible and site.state.visible_since(site.name, site.now() - timedelta(hours=1)) >= site.visible_per_hour:

@@ -83,7 +83,7 @@ def _gather(site: Site, span: Span, known: Sequence[str]) -> None:
     missing = set(known) - site.state.by_repairy_ids(site.name, known).keys()
     for booking in sorted(missing):
         try:
-            gather.take_sighting(site, None, site.repairy.read(booking), None)
+            gather.take_new(site, site.repairy.read(booking), None)
         except NotFound:
             site.log.warning("not at Repairy", workshop=site.name, repairy_id=booking)
     if not gather.repairy(site):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from sync.core.booking import GROUPS, Link
 from sync.engine import suspicion, upkeep
@@ -25,7 +24,7 @@ def take_up(site: Site) -> None:
 
 
 def _pause(site: Site, decision: Decision) -> None:
-    site.state.save_desk(replace(site.state.desk(site.name), paused=decision.value))
+    site.keep(paused=decision.value)
 
 
 def _approve(site: Site, decision: Decision) -> None:

@@ -13,18 +13,16 @@ from sync.core.action import Action
 from sync.core.booking import Fields, Link, Side, Sighting
 from sync.core.canonical import alike, view
 from sync.core.fold import folded
-from sync.engine.site import Site, free_reference
+from sync.engine.site import LOST, Site, free_reference, row_lost
 from sync.records import Intent
 
 
 def accept(site: Site, link: Link, action: Action, intent: Intent, sighting: Sighting) -> tuple[Link, list[str]]:
     """Fold what the side now shows into the link; which groups it quietly did not take."""
-    if action.kind == "create":
-        link = without_twin(site, link, action.side, sighting.key)
-    if action.kind == "create" and action.side == "shop":
-        _lose_row(site, link, sighting.key)
     if action.kind == "create" and _stranger(site, link, action, sighting):
         return _not_ours(site, link, action, intent, sighting), []
+    if action.kind == "create":
+        link = _without_twin(site, link, action.side, sighting.key)
     then: dict[Side, Fields | None] = {"shop": intent.shop, "repairy": intent.repairy}
     changes, refused = folded(link, action, then, sighting, site.stamp())
     if action.visible:
@@ -63,30 +61,34 @@ def _journal(site: Site, kind: str, link: Link, **facts: Any) -> None:
     site.journal.append(kind=kind, workshop=site.name, **{**names, **facts})
 
 
-def without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
-    """The half that a reading made of the booking that this link's create made goes into this link."""
-    rows = (
-        site.state.by_shop_keys(site.name, [key]).get(key, [])
-        if side == "shop"
-        else site.state.by_repairy_ids(site.name, [key]).values()
-    )
-    twins = [row for row in rows if row.id != link.id and not row.paired and row.state != "closed"]
-    for twin in twins:
-        link = site.state.join(link, twin, reference=link.reference or twin.reference)
+def _without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
+    """The half that a reading made of the booking that this link's create made goes into this link.
+
+    Any other that has the shop's key has none any more: it was a deleted row's, and the shop gave it to the row just made."""
+    rows, halves = site.state.by_shop_keys, site.state.by_repairy_ids
+    found = rows(site.name, [key]).get(key, []) if side == "shop" else halves(site.name, [key]).values()
+    busy = {intent.link_id for intent in site.state.open_intents(site.name) if side == "shop"}
+    for one in found:
+        if one.id == link.id:
+            continue
+        if not (one.paired or one.state == "closed" or one.id in busy):
+            link = site.state.join(link, one)
+        elif side == "shop":
+            _lose_row(site, one, key + LOST)
     return link
 
 
-def _lose_row(site: Site, link: Link, key: str) -> None:
-    """The shop gave the key of a deleted row to the row just made: the booking that had it has none any more."""
-    for one in site.state.by_shop_keys(site.name, [key]).get(key, []):
-        if one.id != link.id:
-            gone = {"missing": {"shop": site.stamp(), "shop_gone": site.stamp()}, "due_at": site.stamp()}
-            site.state.save(one, shop_key=f"{key} (used again)", shop_digest=None, **(gone if one.state == "open" else {}))
+def _lose_row(site: Site, link: Link, lost: str) -> None:
+    """The journal is told first: a start takes from there what the state lacks."""
+    if link.paired:
+        _journal(site, "link", link, shop_key=lost)
+    site.state.save(link, **row_lost(site, link, lost))
 
 
 def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[str, Any]:
     """The other half of a booking just made."""
-    facts: dict[str, Any] = {"missing": {}, "state": "open"}
+    missing = {key: when for key, when in link.missing.items() if not key.startswith(action.side)}
+    facts: dict[str, Any] = {"missing": missing, "state": "open"}
     if action.side == "shop":
         facts["reference"] = link.reference or free_reference(site, sighting.key)
     else:
@@ -113,6 +115,8 @@ def _stranger(site: Site, link: Link, action: Action, sighting: Sighting) -> boo
 
 def _not_ours(site: Site, link: Link, action: Action, intent: Intent, sighting: Sighting) -> Link:
     reason = f"Repairy already has another booking ({sighting.code or sighting.key}) under {link.reference}"
+    if action.side == "shop":
+        reason = f"the shop's row {sighting.key} names this booking but is another's: see its text, and the profile's repairy_ref"
     choice = {**link.choice, "doubt": reason}
     withdraw(site, link, action)
     said(site, link, action, "rejected", "another's booking")

@@ -19,7 +19,7 @@ from sync.core.sight import fingerprint, sight
 from sync.core.status import FINAL, OPEN
 from sync.core.times import day_of, local, stamp
 from sync.engine import suspicion
-from sync.engine.site import Site
+from sync.engine.site import Site, free_references
 from sync.engine.suspicion import News
 from sync.errors import NotFound, Unreachable
 from sync.ports import Reading, Window
@@ -50,7 +50,7 @@ def shop(site: Site, window: Window | None = None) -> bool:
     cursor = reading.cursor or source.cursor
     site.state.save_source(replace(source, cursor=cursor, last_good=site.now(), last_error="", rows=rows))
     if reading.whole and window is None:
-        site.state.save_desk(replace(site.state.desk(site.name), last_sweep=site.now()))
+        site.keep(last_sweep=site.now())
     return True
 
 
@@ -105,7 +105,7 @@ def _compared(site: Site, reading: Reading) -> News:
 
 def sweep_due(site: Site) -> bool:
     """Once a day, at the workshop's own time; and at the very first pass."""
-    last = site.state.desk(site.name).last_sweep
+    last = site.desk.last_sweep
     here = site.now().astimezone(site.rules.zone)
     today = local(datetime.combine(here.date(), site.sweep), site.rules.zone)[0]
     return last is None or last < today <= site.now() or site.now() - last > LONGEST_DAY
@@ -121,9 +121,9 @@ def _take_in(site: Site, news: News, source: Source) -> None:
     site.state.save_all([(link, {"shop_digest": fingerprint(row)}) for link, row in erased])
     unknown = [row for row in news.changed if row.key not in news.links]
     made_up = _made_up_rows(site, unknown)
-    fresh = [(row, 1) for row in unknown if row.key not in made_up]
-    again = [(row, _number(link) + 1) for link, row in mine if _again(site, link, row)]
-    site.state.add_all(site.name, [_new_row(site, row, now, last, number) for row, number in fresh + again])
+    fresh = [row for row in unknown if row.key not in made_up] + [row for link, row in mine if _again(site, link, row)]
+    names = free_references(site, [row.key for row in fresh])
+    site.state.add_all(site.name, [_new_row(site, row, name, now, last) for row, name in zip(fresh, names, strict=True)])
 
 
 MADE_UP = "made up "  # with its plate, the shop key of a booking that a person had us put into the shop, until the row is seen
@@ -150,15 +150,8 @@ def _again(site: Site, link: Link, row: Sighting) -> bool:
     return forgotten(link) and seen.get("status") in OPEN and not is_past(seen.get("starts_at"), site.rules.zone, site.now())
 
 
-def _number(link: Link) -> int:
-    """Which booking of its key a link is."""
-    _, _, number = (link.reference or "").rpartition("~")
-    return int(number) if number.isdecimal() and "~" in (link.reference or "") else 1
-
-
-def _new_row(site: Site, row: Sighting, now: str, last: str | None, number: int = 1) -> Changes:
+def _new_row(site: Site, row: Sighting, reference: str, now: str, last: str | None) -> Changes:
     """A shop row seen for the first time. What the first pass finds is the baseline: nothing is created from it."""
-    reference = site.prefix + row.key + (f"~{number}" if number > 1 else "")
     link = Link(0, site.name, reference, row.key)
     state = "skipped" if view(row.fields).get("status") in FINAL else "open" if site.rules.baseline_at else "baseline"
     return {"reference": reference, "state": state, **sight(link, "shop", row, now, last), "due_at": now}
@@ -175,6 +168,8 @@ def _take_missing(site: Site, news: News) -> None:
 def _note_unreadable(site: Site, reading: Reading) -> None:
     """Rows that nobody can understand are noted, by key; a partial reading says nothing of the rows it does not show."""
     before = [one for one in site.state.standings(site.name, "noted") if one.scope == "unreadable"]
+    if not (before or reading.unreadable):
+        return
     old = [key for one in before for key in one.details["keys"]] if not reading.whole else []
     good = {row.key for row in reading.rows}
     keys = sorted({*reading.unreadable, *(key for key in old if key not in good)})
@@ -217,7 +212,7 @@ def missed(site: Site, link: Link, side: str) -> Changes:
     """The first time it is remembered; a quarantine later it counts as gone."""
     first = link.missing.get(side)
     if first is None:
-        return {"missing": {**link.missing, side: site.stamp()}, "due_at": site.stamp(site.quarantine)}
+        return {"missing": {**link.missing, side: site.stamp()}, "due_at": site.stamp()}
     if f"{side}_gone" in link.missing or site.stamp(-site.quarantine) < first:
         return {}
     return {"missing": {**link.missing, f"{side}_gone": site.stamp()}, "due_at": site.stamp()}
@@ -229,17 +224,21 @@ def missed(site: Site, link: Link, side: str) -> Changes:
 def repairy(site: Site) -> bool:
     """Read the bookings that are due and those that webhooks named; whether Repairy could be read."""
     source = replace(site.state.source(site.name, "repairy"), last_attempt=site.now())
-    named = {event.booking_id: event.id for event in site.state.events(site.name)}
-    linked = site.state.by_repairy_ids(site.name, named)
-    if over := [event for booking, event in named.items() if (link := linked.get(booking)) and forgotten(link)]:
-        site.state.settle_event(over, site.name)
-        named = {booking: event for booking, event in named.items() if event not in over}
+    events = site.state.events(site.name)
+    linked = site.state.by_repairy_ids(site.name, (event.booking_id for event in events))
+    over = {booking for booking, link in linked.items() if forgotten(link)}
+    named = dict.fromkeys(event.booking_id for event in events if event.booking_id not in over)
     due = {link.repairy_id: link for link in site.state.to_poll(site.name, site.now(), site.polls) if link.repairy_id}
     wanted = dict.fromkeys([*named, *due])
     results = site.fan.map(lambda booking: _read(site, booking), wanted)
     error = next((result for result in results if isinstance(result, Unreachable)), None)
-    for booking, result in zip(wanted, results, strict=True):
-        _take_booking(site, booking, linked.get(booking) or due.get(booking), result, named.get(booking), source)
+    shown = [(booking, result) for booking, result in zip(wanted, results, strict=True) if not isinstance(result, Unreachable)]
+    parked = _may_be_ours(site, [(booking, row) for booking, row in shown if booking in named and booking not in linked])
+    taken = [(linked.get(booking) or due.get(booking), result) for booking, result in shown if booking not in parked]
+    _take_bookings(site, taken, stamp(source.last_good) if source.last_good else None)
+    told = over.union(booking for booking, _ in shown) - parked
+    site.state.park_event([event.id for event in events if event.booking_id in parked], site.name)
+    site.state.settle_event([event.id for event in events if event.booking_id in told], site.name)
     if error is not None:
         _say_once(site, "repairy not read", source, error)
         site.state.save_source(replace(source, last_error=str(error)))
@@ -263,49 +262,44 @@ def ours(site: Site, row: Sighting) -> Sighting:
     return row
 
 
-def _take_booking(
-    site: Site, booking: str, link: Link | None, result: Sighting | NotFound | Unreachable, event: str | None, source: Source
-) -> None:
-    if isinstance(result, Unreachable):
-        return
-    if event is not None and link is None and isinstance(result, Sighting) and _may_be_ours(site, result):
-        site.state.park_event(event, site.name)
-        return
-    if isinstance(result, Sighting):
-        take_sighting(site, link, result, stamp(source.last_good) if source.last_good else None)
-    elif link is not None and (changes := missed(site, link, "repairy")):
-        site.state.save(link, **changes, poll_at=site.stamp(site.quarantine))
-    if event is not None:
-        site.state.settle_event([event], site.name)
+def _take_bookings(site: Site, shown: Sequence[tuple[Link | None, Sighting | NotFound]], last: str | None) -> None:
+    """Known ones in one transaction; a booking that is not found there counts as missing."""
+    site.state.save_all([(link, changes) for link, row in shown if link and (changes := _changes(site, link, row, last))])
+    for link, row in shown:
+        if link is None and isinstance(row, Sighting):
+            take_new(site, row, last)
 
 
-def _may_be_ours(site: Site, row: Sighting) -> bool:
-    """A booking without a reference that has the plate of a create of ours whose outcome is not known yet."""
-    plate = view(row.fields).get("rego")
-    making = [one for one in site.state.open_intents(site.name) if one.side == "repairy" and one.kind == "create"]
-    return row.ref is None and any(view(one.after).get("rego") == plate for one in making)
+def _changes(site: Site, link: Link, row: Sighting | NotFound, last: str | None) -> Changes:
+    if isinstance(row, NotFound):
+        changes = missed(site, link, "repairy")
+        return changes and changes | {"poll_at": site.stamp(site.quarantine)}
+    changes = sight(link, "repairy", row, site.stamp(), last) | {"poll_at": next_poll(site, link, row.fields)}
+    differs = row.fields != link.repairy or row.ref != link.repairy_ref or link.missing.get("repairy")
+    return changes | ({"due_at": site.stamp()} if differs else {})
 
 
-def _made_up(site: Site, row: Sighting) -> Link | None:
-    """The record of a booking that a person had us make up, to try Repairy: it is left alone, also before its id is known."""
+def _may_be_ours(site: Site, unknown: Sequence[tuple[str, Sighting | NotFound]]) -> set[str]:
+    """Those without a reference that have the plate of a create of ours whose outcome is not known yet."""
+    plates = {name: view(row.fields).get("rego") for name, row in unknown if isinstance(row, Sighting) and row.ref is None}
+    intents = site.state.open_intents(site.name) if plates else []
+    making = {view(one.after).get("rego") for one in intents if one.side == "repairy" and one.kind == "create"}
+    return {name for name, plate in plates.items() if plate in making}
+
+
+def _made_up(site: Site, row: Sighting) -> bool:
+    """Whether a person had us make it up, to try Repairy: it is left alone, also before its id is known."""
     mine = site.state.find(row.ref, site.name) if row.ref and row.ref.startswith(site.prefix) else []
-    return next((one for one in mine if one.reference == row.ref and "made_up" in one.choice), None)
+    return any(one.reference == row.ref and "made_up" in one.choice for one in mine)
 
 
-def take_sighting(site: Site, link: Link | None, row: Sighting, last: str | None) -> Link:
-    """A Repairy booking as just read: a known one's snapshot, or a new half."""
-    now = site.stamp()
-    if link is None and (made_up := _made_up(site, row)):
-        return made_up
-    if link is None:
-        base = Link(0, site.name, repairy_id=row.key)
+def take_new(site: Site, row: Sighting, last: str | None) -> None:
+    """A Repairy booking that no record has yet becomes a half."""
+    if not _made_up(site, row):
+        half, now = Link(0, site.name, repairy_id=row.key), site.stamp()
         state = "open" if site.rules.baseline_at else "baseline"
-        fresh = sight(base, "repairy", row, now, last)
-        return site.state.add(site.name, state=state, due_at=now, poll_at=next_poll(site, base, row.fields), **fresh)
-    changes = sight(link, "repairy", row, now, last) | {"poll_at": next_poll(site, link, row.fields)}
-    if row.fields != link.repairy or row.ref != link.repairy_ref or link.missing.get("repairy"):
-        changes["due_at"] = now
-    return site.state.save(link, **changes)
+        fresh = sight(half, "repairy", row, now, last)
+        site.state.add(site.name, state=state, due_at=now, poll_at=next_poll(site, half, row.fields), **fresh)
 
 
 def next_poll(site: Site, link: Link, fields: Mapping[str, str | None]) -> str | None:

@@ -128,7 +128,7 @@ def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, pr
         ]
     old = stale(actions)
     fresh = [action for action in actions if not action.stale and not (bulk and action.kind in ("create", "link"))]
-    return old + tripped(fresh, site.state.open_count(site.name), site.limits)
+    return old + (tripped(fresh, site.state.open_count(site.name), site.limits) if fresh else [])
 
 
 def _held(site: Site, link: Link, out: Outlook, held: dict[tuple[int, str], Frozen]) -> list[Standing]:
@@ -146,7 +146,8 @@ def _held(site: Site, link: Link, out: Outlook, held: dict[tuple[int, str], Froz
 
 def _plans(site: Site, frozen: Iterable[Frozen], acted: list[tuple[Link, Action]]) -> None:
     """New held plans are added; one of which no booking is left closes itself."""
-    kept = [one for one in site.state.plans(site.name) if one.scope != "plan" or _still(site, one)]
+    before = site.state.plans(site.name)
+    kept = [one for one in before if one.scope != "plan" or _still(site, one)]
     for one in frozen:
         links: dict[str, str] = {}
         for link, action in acted:
@@ -155,7 +156,8 @@ def _plans(site: Site, frozen: Iterable[Frozen], acted: list[tuple[Link, Action]
         fresh = replace(site.standing(None, Stand("held", "plan", one.reason)), kind="plan", digest=one.digest, count=one.count)
         kept.append(replace(fresh, details={"kind": one.kind, "links": links}))
     unique = {one.digest: one for one in kept}
-    site.state.stand(site.name, None, list(unique.values()), kinds={"plan"})
+    if before or unique:
+        site.state.stand(site.name, None, list(unique.values()), kinds={"plan"})
 
 
 def _still(site: Site, one: Standing) -> bool:

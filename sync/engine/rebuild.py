@@ -23,7 +23,7 @@ from sync.engine.acting import Done, act
 from sync.engine.backfill import silent
 from sync.engine.pairing import join, pair_halves
 from sync.engine.planning import Plan, plan
-from sync.engine.site import Site
+from sync.engine.site import LOST, Site, row_lost
 from sync.engine.told import Line, Told, told
 from sync.errors import NotFound, SyncError, Unreachable
 from sync.records import Intent
@@ -42,6 +42,8 @@ def catch_up(site: Site, lines: Iterable[Line]) -> int:
     bookings = told(lines, site.name)
     known = _Known(site.state.links(site.name))
     _complete(site, known.links, bookings)
+    if _lose_rows(site, known, bookings):
+        known = _Known(site.state.links(site.name))
     newest = {one.shop_key: one for one in bookings if one.shop_key}
     paired = _pair(site, known, [one for one in bookings if one.repairy_id and one.shop_key], newest)
     known = _Known(site.state.links(site.name)) if paired else known
@@ -75,6 +77,12 @@ def _complete(site: Site, links: Sequence[Link], bookings: Sequence[Told]) -> No
             site.journal.append(kind="link", workshop=site.name, shop_key=link.shop_key, **names)
         if link.repairy_id and (link.visible & set(ONCE)) - (one.visible if one else frozenset()):
             site.journal.append(kind="visible", workshop=site.name, op="", sent=sorted(link.visible), **names)
+
+
+def _lose_rows(site: Site, known: _Known, bookings: Sequence[Told]) -> bool:
+    """Bookings whose row is gone and whose key is another's by now."""
+    gone = [(link, one.shop_key) for one in bookings if one.shop_key.endswith(LOST) and (link := known.by_id.get(one.repairy_id))]
+    return bool(site.state.save_all([(link, row_lost(site, link, lost)) for link, lost in gone if link.shop_key != lost]))
 
 
 def _pair(site: Site, known: _Known, bookings: Sequence[Told], newest: Mapping[str, Told]) -> int:
@@ -216,7 +224,7 @@ def _look_at_memories(site: Site) -> None:
         if row is None or row.workshop_id not in (None, site.id):
             _hold(site, halves[ref], "identity", f"the shop's row names {ref}, which is no booking of this workshop at Repairy")
         else:
-            gather.take_sighting(site, None, row, None)
+            gather.take_new(site, row, None)
 
 
 def _read(site: Site, booking: str) -> Sighting | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from itertools import chain, count
-from typing import Protocol
+from typing import Any, Protocol
 
 from sync.core.action import Rules, Stand
 from sync.core.booking import Ability, Link, Side
@@ -16,7 +16,7 @@ from sync.core.retry import Backoff
 from sync.core.times import parse, stamp
 from sync.engine.breaker import Breaker, Guarded
 from sync.ports import Clock, Fan, Log, Names, Repairy, Shop, State, Window
-from sync.records import Standing
+from sync.records import Desk, Standing
 
 
 class Journal(Protocol):
@@ -58,6 +58,7 @@ class Site:
     stopping: Callable[[], bool] = _never  # asked between two writes
     backoff: Backoff = field(default_factory=Backoff)
     breaker: Breaker = field(init=False)
+    _desk: Desk | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.breaker = Breaker(self.clock, self.poll / 2)
@@ -68,6 +69,23 @@ class Site:
 
     def stamp(self, later: timedelta = timedelta()) -> str:
         return stamp(self.now() + later)
+
+    @property
+    def desk(self) -> Desk:
+        """As read at the beginning of the pass; nobody else writes it."""
+        if self._desk is None:
+            self._desk = self.state.desk(self.name)
+        return self._desk
+
+    def keep(self, **changes: object) -> None:
+        """The desk, with these columns changed."""
+        desk = replace(self.desk, **changes)  # type: ignore[arg-type]
+        self.state.save_desk(desk)
+        self._desk = desk
+
+    def begin(self) -> None:
+        """A pass begins: what was read before counts no more."""
+        self._desk = None
 
     @property
     def window(self) -> Window:
@@ -85,10 +103,30 @@ class Site:
         return self.shop.ability if side == "shop" else self.repairy.ability
 
 
+def free_references(site: Site, keys: Sequence[str]) -> list[str]:
+    """One for a booking under each of these keys: the prefix and the key; for a later one of a key `~2`, `~3` …"""
+    plain = [f"{site.prefix}{key.strip()}" for key in keys]
+    taken, free = set(site.state.by_references(site.name, plain)), list[str]()
+    for name in plain:
+        later = (way for number in count(2) if not site.state.by_references(site.name, [way := f"{name}~{number}"]))
+        free.append(next(way for way in chain([name], later) if way not in taken))
+        taken.add(free[-1])
+    return free
+
+
 def free_reference(site: Site, key: str) -> str:
-    """For a booking under this key: the prefix and the key; for a later one `~2`, `~3` …"""
-    ways = chain([f"{site.prefix}{key}"], (f"{site.prefix}{key}~{number}" for number in count(2)))
-    return next(name for name in ways if all(one.reference != name for one in site.state.find(name, site.name)))
+    """The same for one."""
+    return free_references(site, [key])[0]
+
+
+LOST = " (used again)"  # ends the key of a deleted row whose key the shop gave to another
+
+
+def row_lost(site: Site, link: Link, lost: str) -> dict[str, Any]:
+    """What changes in a booking whose row is gone, and its key `lost`: what it showed at last may be the other's already."""
+    gone = {"missing": {"shop": site.stamp(), "shop_gone": site.stamp()}, "due_at": site.stamp()}
+    shown = {"shop_key": lost, "shop_digest": None, "shop": link.shop_base or link.shop, "shop_ref": None}
+    return shown | (gone if link.state == "open" else {})
 
 
 def names(link: Link) -> Names:

@@ -105,7 +105,7 @@ def look_at_all(site: Site, link: Link, row: Sighting) -> bool:
     """Whether a row read alone looks like another past: then the next pass reads the whole shop before it judges."""
     if not (_another(link, row) or _went_back(site, link, row)):
         return False
-    site.state.save_desk(replace(site.state.desk(site.name), last_sweep=None))
+    site.keep(last_sweep=None)
     return True
 
 
@@ -192,10 +192,15 @@ def decided(site: Site, one: Standing, use: str) -> None:
 
 def stopped(site: Site) -> bool:
     """Whether nothing may be written to either side. A restored shop that was put right again stops nothing."""
-    for one in site.state.plans(site.name):
-        if one.scope == "restored" and all(_as_agreed(site.state.link(int(id))) for id in one.details["bookings"]):
-            put(site, "restored", [])
-    return any(one.scope in STOPS for one in site.state.plans(site.name))
+    plans = site.state.plans(site.name)
+    over = [one for one in plans if one.scope == "restored" and _is_over(site, one)]
+    if over:
+        put(site, "restored", [])
+    return any(one.scope in STOPS for one in plans if one not in over)
+
+
+def _is_over(site: Site, one: Standing) -> bool:
+    return all(_as_agreed(site.state.link(int(id))) for id in one.details["bookings"])
 
 
 def _as_agreed(link: Link) -> bool:

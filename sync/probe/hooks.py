@@ -207,7 +207,7 @@ def _listening(app: App, probe: Probe, came: list[str]) -> Listener | None:
     mine = Listener(served, str(app.settings.webhooks.listen))
     try:
         mine.start()
-    except ConfigError:
+    except (ConfigError, Unreachable):
         return None
     return mine
 

@@ -46,7 +46,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """One line of the ledger. `status` is what the caller could see (0: nothing); `took`: it had its effect, seen or not."""
+    """One line of the ledger. `status` is what the caller could see (0: nothing); `took`: it had its effect, seen or not.
+
+    A delayed call has two lines: sent, and `reached` when the service got it."""
 
     at: datetime
     operation: str
@@ -57,6 +59,7 @@ class Call:
     booking_id: str
     reference: str
     fault: str
+    reached: bool = True
 
 
 class Partner:
@@ -221,7 +224,8 @@ class Partner:
         shown = (dig(booking, names[name]) for name in ("id", "reference"))
         booking_id, reference = ("" if value is ABSENT or value is None else str(value) for value in shown)
         struck_by = fault.kind if fault else ""
-        self.calls.append(Call(self.clock.now(), operation, method, path, status, took, booking_id, reference, struck_by))
+        facts = (operation, method, path, status, took, booking_id, reference, struck_by, answer is not None)
+        self.calls.append(Call(self.clock.now(), *facts))
 
     # Webhooks
 

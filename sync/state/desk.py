@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,10 +21,22 @@ from sync.records import Decision, Desk, Run, Source
 from sync.state import tables
 from sync.state.database import Database, Fence
 
-_SOURCE = tables.columns(tables.source, Source)
-_DESK = tables.columns(tables.desk, Desk)
-_DECISION = tables.columns(tables.decision, Decision)
-_RUN = tables.columns(tables.run, Run)
+# Statements are made once: a pass asks some twenty of them, and making one takes as long as running it.
+_WORKSHOP: sa.BindParameter[str] = sa.bindparam("workshop")
+_SOURCE = sa.select(*tables.columns(tables.source, Source)).where(
+    tables.source.c.workshop == _WORKSHOP, tables.source.c.side == sa.bindparam("side")
+)
+_DESK = sa.select(*tables.columns(tables.desk, Desk)).where(tables.desk.c.workshop == _WORKSHOP)
+_DECISION = sa.select(*tables.columns(tables.decision, Decision)).order_by(tables.decision.c.id)
+_WAITING = _DECISION.where(tables.decision.c.workshop == _WORKSHOP, tables.decision.c.taken_at.is_(None))
+_RUN = sa.select(*tables.columns(tables.run, Run))
+_QUIET = (
+    sa.select(tables.run.c.id, tables.run.c.counts)
+    .where(tables.run.c.workshop == _WORKSHOP, tables.run.c.started_at >= sa.bindparam("half"))
+    .where(sa.type_coerce(tables.run.c.counts, sa.JSON)["quiet"].as_integer().is_not(None))
+    .order_by(tables.run.c.id.desc())
+    .limit(1)
+)
 
 
 class Statements:
@@ -46,9 +59,8 @@ class Desks(Statements):
 
     def source(self, workshop: str, side: Side) -> Source:
         """How reading that side stands; a blank one before the first read."""
-        wanted = (tables.source.c.workshop == workshop, tables.source.c.side == side)
         with self._reading() as connection:
-            row = connection.execute(sa.select(*_SOURCE).where(*wanted)).one_or_none()
+            row = connection.execute(_SOURCE, {"workshop": workshop, "side": side}).one_or_none()
         return Source(*row) if row else Source(workshop, side)
 
     def save_source(self, source: Source) -> None:
@@ -58,7 +70,7 @@ class Desks(Statements):
     def desk(self, workshop: str) -> Desk:
         """How the workshop stands; a blank one before the first pass."""
         with self._reading() as connection:
-            row = connection.execute(sa.select(*_DESK).where(tables.desk.c.workshop == workshop)).one_or_none()
+            row = connection.execute(_DESK, {"workshop": workshop}).one_or_none()
         return Desk(*row) if row else Desk(workshop)
 
     def save_desk(self, desk: Desk) -> None:
@@ -70,15 +82,13 @@ class Desks(Statements):
         values = {"workshop": workshop, "kind": kind, "target": target, "value": value, "at": self.clock.now()}
         with self._writing() as connection:
             key = connection.execute(tables.decision.insert().values(**values)).inserted_primary_key
-            query = sa.select(*_DECISION).where(tables.decision.c.id == (key[0] if key else None))
+            query = _DECISION.where(tables.decision.c.id == (key[0] if key else None))
             return Decision(*connection.execute(query).one())
 
     def decisions(self, workshop: str) -> list[Decision]:
         """Those not taken up yet, in the order they were made."""
-        wanted = (tables.decision.c.workshop == workshop, tables.decision.c.taken_at.is_(None))
         with self._reading() as connection:
-            rows = connection.execute(sa.select(*_DECISION).where(*wanted).order_by(tables.decision.c.id))
-            return [Decision(*row) for row in rows]
+            return [Decision(*row) for row in connection.execute(_WAITING, {"workshop": workshop})]
 
     def take(self, decision: Decision) -> None:
         """Mark it as taken up. Raises Conflict where that happened already."""
@@ -100,25 +110,29 @@ class Desks(Statements):
 
     def last_runs(self, workshop: str, n: int) -> list[Run]:
         """The newest first."""
-        query = sa.select(*_RUN).where(tables.run.c.workshop == workshop).order_by(tables.run.c.id.desc()).limit(n)
+        query = _RUN.where(tables.run.c.workshop == workshop).order_by(tables.run.c.id.desc()).limit(n)
         with self._reading() as connection:
             return [Run(*row) for row in connection.execute(query)]
 
 
 def _put(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
     """Replace the row with this primary key, or make it."""
-    wanted = [column == values[column.name] for column in table.primary_key]
-    if connection.execute(table.update().where(*wanted).values(**values)).rowcount == 0:
+    keys = {f"_{column.name}": values[column.name] for column in table.primary_key}
+    if connection.execute(_update(table), {**values, **keys}).rowcount == 0:
         connection.execute(table.insert().values(**values))
+
+
+@cache
+def _update(table: sa.Table) -> sa.Update:
+    """Of the row whose primary key is `_` and the names of its columns."""
+    return table.update().where(*(column == sa.bindparam(f"_{column.name}") for column in table.primary_key))
 
 
 def _add_quiet(connection: sa.Connection, values: Mapping[str, Any]) -> None:
     """Half an hour, since there are zones whose hours begin there."""
     run, started = tables.run, values["started_at"]
     half = started.replace(minute=started.minute // 30 * 30, second=0, microsecond=0)
-    is_quiet = sa.type_coerce(run.c.counts, sa.JSON)["quiet"].as_integer().is_not(None)
-    query = sa.select(run.c.id, run.c.counts).where(run.c.workshop == values["workshop"], run.c.started_at >= half, is_quiet)
-    if (before := connection.execute(query.order_by(run.c.id.desc()).limit(1)).first()) is None:
+    if (before := connection.execute(_QUIET, {"workshop": values["workshop"], "half": half}).first()) is None:
         connection.execute(run.insert().values(**values))
         return
     total = dict(Counter(before.counts) + Counter(values["counts"]))

@@ -12,7 +12,12 @@ from sync.state import tables
 from sync.state.standings import Standings
 
 _T = tables.event
-_EVENT = tables.columns(_T, Event)
+_EVENT = (
+    sa.select(*tables.columns(_T, Event))
+    .where(_T.c.workshop == sa.bindparam("workshop"), _T.c.settled_at.is_(None))
+    .order_by(_T.c.received_at, _T.c.id)
+)
+_MARKED = 500  # ids in one IN
 
 
 class Inbox(Standings):
@@ -33,19 +38,17 @@ class Inbox(Standings):
 
     def events(self, workshop: str, *, parked: bool | None = None) -> list[Event]:
         """Those not settled, in the order they came; only the parked ones, or only the others, where asked."""
-        wanted = [_T.c.workshop == workshop, _T.c.settled_at.is_(None)]
-        wanted += [] if parked is None else [_T.c.parked.is_(parked)]
+        query = _EVENT if parked is None else _EVENT.where(_T.c.parked.is_(parked))
         with self._reading() as connection:
-            rows = connection.execute(sa.select(*_EVENT).where(*wanted).order_by(_T.c.received_at, _T.c.id))
-            return [Event(*row) for row in rows]
+            return [Event(*row) for row in connection.execute(query, {"workshop": workshop})]
 
     def settle_event(self, ids: Collection[str], workshop: str | None = None) -> None:
         """What they told has been looked at."""
         self._mark(ids, workshop, settled_at=self.clock.now())
 
-    def park_event(self, id: str, workshop: str | None = None) -> None:
-        """It waits until a create that may be its booking is settled; never dropped."""
-        self._mark([id], workshop, parked=True)
+    def park_event(self, ids: Collection[str], workshop: str | None = None) -> None:
+        """They wait until a create that may be their booking is settled; never dropped."""
+        self._mark(ids, workshop, parked=True)
 
     def event_seen(self, id: str, workshop: str | None = None) -> bool:
         with self._reading() as connection:
@@ -60,9 +63,11 @@ class Inbox(Standings):
         return True
 
     def _mark(self, ids: Collection[str], workshop: str | None, **values: object) -> None:
-        if ids:
+        if marked := sorted(ids):
             with self._writing() as connection:
-                connection.execute(_T.update().where(_T.c.id.in_(sorted(ids)), _of(workshop)).values(**values))
+                for start in range(0, len(marked), _MARKED):
+                    these = _T.c.id.in_(marked[start : start + _MARKED])
+                    connection.execute(_T.update().where(these, _of(workshop)).values(**values))
 
 
 def _of(workshop: str | None) -> sa.ColumnElement[bool]:

@@ -14,8 +14,10 @@ from sync.state import tables
 from sync.state.links import Links, store_link
 
 _T = tables.intent
-_INTENT = tables.columns(_T, Intent)
 _UNSETTLED = sa.or_(_T.c.outcome.is_(None), _T.c.outcome == "unknown")
+_INTENT = sa.select(*tables.columns(_T, Intent)).order_by(_T.c.started_at, _T.c.op)
+_OPEN = _INTENT.where(_T.c.workshop == sa.bindparam("workshop"), _UNSETTLED)
+_OF_LINK = _INTENT.where(_T.c.link_id == sa.bindparam("link_id"))
 
 
 class Intents(Links):
@@ -41,11 +43,11 @@ class Intents(Links):
 
     def open_intents(self, workshop: str) -> list[Intent]:
         """Those without an outcome and those whose outcome is unknown, oldest first."""
-        return self._intents(_T.c.workshop == workshop, _UNSETTLED)
+        return self._intents(_OPEN, workshop=workshop)
 
     def intents(self, link_id: int) -> list[Intent]:
         """The journal of one booking, oldest first."""
-        return self._intents(_T.c.link_id == link_id)
+        return self._intents(_OF_LINK, link_id=link_id)
 
     def look_again(self, op: str, look_at: datetime | None) -> None:
         """It was looked at and is still unknown; look at it again then."""
@@ -59,7 +61,6 @@ class Intents(Links):
         with self._reading() as connection:
             return int(connection.execute(sa.select(sa.func.count()).select_from(_T).where(*wanted, counted)).scalar_one())
 
-    def _intents(self, *wanted: sa.ColumnElement[bool]) -> list[Intent]:
-        query = sa.select(*_INTENT).where(*wanted).order_by(_T.c.started_at, _T.c.op)
+    def _intents(self, query: sa.Select[Any], **given: object) -> list[Intent]:
         with self._reading() as connection:
-            return [Intent(*row) for row in connection.execute(query)]
+            return [Intent(*row) for row in connection.execute(query, given)]

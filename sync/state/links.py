@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,23 @@ from sync.state import tables
 from sync.state.desk import Desks
 
 _T = tables.link
-_LINK = tables.columns(_T, Link)
+_LINK = sa.select(*tables.columns(_T, Link))
+_OF_WORKSHOP = _LINK.where(_T.c.workshop == sa.bindparam("workshop"))
+_ALL = _OF_WORKSHOP.order_by(_T.c.id)
+_HALVES = _ALL.where(sa.or_(_T.c.shop_key.is_(None), _T.c.repairy_id.is_(None)), _T.c.state != "closed")
+_TO_POLL = (
+    _OF_WORKSHOP.where(_T.c.poll_at <= sa.bindparam("now"), _T.c.repairy_id.is_not(None))
+    .order_by(_T.c.poll_at, _T.c.id)
+    .limit(sa.bindparam("most"))
+)
+_BY_SHOP_KEY, _BY_REPAIRY_ID, _BY_REFERENCE = (
+    _ALL.where(column.in_(sa.bindparam("keys", expanding=True))) for column in (_T.c.shop_key, _T.c.repairy_id, _T.c.reference)
+)
+_DIGESTS = (
+    sa.select(_T.c.shop_key, _T.c.shop_digest)
+    .where(_T.c.workshop == sa.bindparam("workshop"), _T.c.shop_key.is_not(None), _T.c.shop_digest.is_not(None))
+    .order_by(_T.c.id)
+)
 _FRESH = {name: value for name, value in asdict(Link(0, "")).items() if name not in ("id", "workshop")}
 _CHUNK = 500  # keys in one IN
 Change = tuple[Link, Mapping[str, Any]]
@@ -56,41 +73,44 @@ class Links(Desks):
 
     def links(self, workshop: str, *, due: datetime | None = None, states: Collection[str] | None = None) -> list[Link]:
         """All of a workshop, by id; or those due by then, or in these states."""
-        return self._links(_T.c.workshop == workshop, *_narrowed(due, states))
+        given = {"due": stamp(due) if due else None, "states": sorted(states) if states is not None else None}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        return self._links(_narrowed(*wanted), workshop=workshop, **wanted)
 
     def halves(self, workshop: str) -> list[Link]:
         """Links that know one side only and are not closed: what pairing looks at."""
-        one_sided = sa.or_(_T.c.shop_key.is_(None), _T.c.repairy_id.is_(None))
-        return self._links(_T.c.workshop == workshop, one_sided, _T.c.state != "closed")
+        return self._links(_HALVES, workshop=workshop)
 
     def to_poll(self, workshop: str, now: datetime, limit: int) -> list[Link]:
         """Links whose turn it is to be read at Repairy, longest overdue first."""
-        wanted = (_T.c.workshop == workshop, _T.c.poll_at <= stamp(now), _T.c.repairy_id.is_not(None))
-        return self._links(*wanted, order=(_T.c.poll_at, _T.c.id), limit=limit)
+        return self._links(_TO_POLL, workshop=workshop, now=stamp(now), most=limit)
 
     def by_shop_keys(self, workshop: str, keys: Iterable[str]) -> dict[str, list[Link]]:
         """The links of these shop keys, oldest first; a key without one is absent."""
         found: dict[str, list[Link]] = defaultdict(list)
-        for one in self._among(workshop, _T.c.shop_key, keys):
+        for one in self._among(workshop, _BY_SHOP_KEY, keys):
             found[str(one.shop_key)].append(one)
         return dict(found)
 
     def by_repairy_ids(self, workshop: str, ids: Iterable[str]) -> dict[str, Link]:
         """The links of these Repairy bookings; an id without one is absent."""
-        return {str(one.repairy_id): one for one in self._among(workshop, _T.c.repairy_id, ids)}
+        return {str(one.repairy_id): one for one in self._among(workshop, _BY_REPAIRY_ID, ids)}
+
+    def by_references(self, workshop: str, references: Iterable[str]) -> dict[str, Link]:
+        """The links that have these references; one that is free is absent."""
+        return {str(one.reference): one for one in self._among(workshop, _BY_REFERENCE, references)}
 
     def digests(self, workshop: str) -> dict[str, str]:
         """Shop key -> digest of its row as last read (of the newest link, where a key has several)."""
-        wanted = (_T.c.workshop == workshop, _T.c.shop_key.is_not(None), _T.c.shop_digest.is_not(None))
-        query = sa.select(_T.c.shop_key, _T.c.shop_digest).where(*wanted).order_by(_T.c.id)
         with self._reading() as connection:
-            return dict(connection.execute(query).all())
+            return dict(connection.execute(_DIGESTS, {"workshop": workshop}).all())
 
     def find(self, ref: str, workshop: str | None = None) -> list[Link]:
         """Links that a person may mean: a reference, a shop key, a Repairy id or code, or the id of a hold."""
         named = [column == ref for column in (_T.c.reference, _T.c.shop_key, _T.c.repairy_id, _T.c.repairy_code)]
         held = _T.c.id.in_(sa.select(tables.hold.c.link_id).where(tables.hold.c.id == ref))
-        return self._links(sa.or_(*named, held), _T.c.workshop == workshop if workshop is not None else sa.true())
+        here = _T.c.workshop == workshop if workshop is not None else sa.true()
+        return self._links(_LINK.where(sa.or_(*named, held), here).order_by(_T.c.id))
 
     def join(self, keep: Link, drop: Link, **changes: Any) -> Link:
         """Make two half-links one: `drop` goes, its journal and holds move to `keep`. Raises Conflict, Unreachable."""
@@ -112,28 +132,25 @@ class Links(Desks):
         """Links in state `open`: what the guard's share is a share of."""
         return self.count(workshop).get("open", 0)
 
-    def _among(self, workshop: str, column: sa.ColumnElement[Any], keys: Iterable[str]) -> Iterator[Link]:
+    def _among(self, workshop: str, query: sa.Select[Any], keys: Iterable[str]) -> Iterator[Link]:
         wanted = sorted(set(keys))
         for start in range(0, len(wanted), _CHUNK):
-            yield from self._links(_T.c.workshop == workshop, column.in_(wanted[start : start + _CHUNK]))
+            yield from self._links(query, workshop=workshop, keys=wanted[start : start + _CHUNK])
 
-    def _links(
-        self, *wanted: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]] = (_T.c.id,), limit: int | None = None
-    ) -> list[Link]:
+    def _links(self, query: sa.Select[Any], **given: object) -> list[Link]:
         with self._reading() as connection:
-            rows = connection.execute(sa.select(*_LINK).where(*wanted).order_by(*order).limit(limit))
-            return [Link(*row) for row in rows]
+            return [Link(*row) for row in connection.execute(query, given)]
 
 
-def _narrowed(due: datetime | None, states: Collection[str] | None) -> Iterator[sa.ColumnElement[bool]]:
-    if due is not None:
-        yield _T.c.due_at <= stamp(due)
-    if states is not None:
-        yield _T.c.state.in_(sorted(states))
+@cache
+def _narrowed(*names: str) -> sa.Select[Any]:
+    """All of a workshop, where `due` or `states` or both are given."""
+    ways = {"due": _T.c.due_at <= sa.bindparam("due"), "states": _T.c.state.in_(sa.bindparam("states", expanding=True))}
+    return _ALL.where(*(ways[name] for name in names))
 
 
 def _one(connection: sa.Connection, wanted: sa.ColumnElement[bool]) -> Link:
-    row = connection.execute(sa.select(*_LINK).where(wanted)).one_or_none()
+    row = connection.execute(_LINK.where(wanted)).one_or_none()
     if row is None:
         raise NotFound("the state holds no such booking")
     return Link(*row)
@@ -155,16 +172,18 @@ def _store(connection: sa.Connection, pairs: Sequence[Change]) -> list[Link]:
 
 
 def _update(connection: sa.Connection, names: tuple[str, ...], batch: Sequence[Change]) -> None:
-    statement = (
-        _T.update()
-        .where(_T.c.id == sa.bindparam("_id"), _T.c.version == sa.bindparam("_version"))
-        .values(version=_T.c.version + 1, **{name: sa.bindparam(f"_{name}_", type_=_T.c[name].type) for name in names})
-    )
     rows = [
         {"_id": link.id, "_version": link.version, **{f"_{name}_": changes[name] for name in names}} for link, changes in batch
     ]
-    if connection.execute(statement, rows).rowcount != len(rows):
+    if connection.execute(_compared_and_set(names), rows).rowcount != len(rows):
         raise _changed(batch[0][0])
+
+
+@cache
+def _compared_and_set(names: tuple[str, ...]) -> sa.Update:
+    """Of these columns; the values' names stand between underscores."""
+    row = _T.update().where(_T.c.id == sa.bindparam("_id"), _T.c.version == sa.bindparam("_version"))
+    return row.values(version=_T.c.version + 1, **{name: sa.bindparam(f"_{name}_", type_=_T.c[name].type) for name in names})
 
 
 def _after(link: Link, changes: Mapping[str, Any]) -> Link:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from itertools import count
+from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,8 +18,8 @@ from sync.state import tables
 from sync.state.intents import Intents
 
 _T = tables.hold
-_STANDING = tables.columns(_T, Standing)
 _OPEN = _T.c.closed_at.is_(None)
+_STANDING = sa.select(*tables.columns(_T, Standing)).where(_OPEN).order_by(_T.c.since, _T.c.id)
 _Same = tuple[int | None, str, str, str]
 
 
@@ -35,9 +38,11 @@ class Standings(Intents):
         self, workshop: str, items: Mapping[int | None, Sequence[Standing]], *, kinds: Collection[str] | None = None
     ) -> None:
         """As `stand`, for many links in one transaction. Where nothing changed, nothing is written."""
+        if not items:
+            return
         wanted = [_T.c.workshop == workshop, sa.true() if kinds is None else _T.c.kind.in_(sorted(kinds))]
         wanted += [_concerns(link_id) for link_id in items] if len(items) == 1 else []
-        before = {_same(one): one for one in self._standings(*wanted) if one.link_id in items}
+        before = {_same(one): one for one in self._standings(_STANDING.where(*wanted)) if one.link_id in items}
         after = {_same(one): one for link_id, those in items.items() for one in _placed(those, link_id)}
         gone = [one.id for key, one in before.items() if key not in after]
         fresh = [one for key, one in after.items() if key not in before]
@@ -51,8 +56,9 @@ class Standings(Intents):
 
     def standings(self, workshop: str | None = None, kind: str | None = None, link_id: int | None = None) -> list[Standing]:
         """The open ones, oldest first."""
-        given = ((_T.c.workshop, workshop), (_T.c.kind, kind), (_T.c.link_id, link_id))
-        return self._standings(*[column == value for column, value in given if value is not None])
+        given = {"workshop": workshop, "kind": kind, "link_id": link_id}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        return self._standings(_with(*wanted), wanted)
 
     def plans(self, workshop: str) -> list[Standing]:
         """Frozen plans that wait for `approve`."""
@@ -63,10 +69,15 @@ class Standings(Intents):
         with self._writing() as connection:
             _close(connection, [id], self.clock.now(), by)
 
-    def _standings(self, *wanted: sa.ColumnElement[bool]) -> list[Standing]:
-        query = sa.select(*_STANDING).where(_OPEN, *wanted).order_by(_T.c.since, _T.c.id)
+    def _standings(self, query: sa.Select[Any], given: Mapping[str, object] = MappingProxyType({})) -> list[Standing]:
         with self._reading() as connection:
-            return [Standing(*row) for row in connection.execute(query)]
+            return [Standing(*row) for row in connection.execute(query, given)]
+
+
+@cache
+def _with(*names: str) -> sa.Select[Any]:
+    """The open ones of which these columns are as given."""
+    return _STANDING.where(*(_T.c[name] == sa.bindparam(name) for name in names))
 
 
 def _same(one: Standing) -> _Same:

@@ -23,7 +23,7 @@ from sync.core.guard import tripped
 from sync.core.times import iso, parse
 from sync.engine import Engine, acting, folding, gather, planning, settling
 from sync.engine.site import Site
-from sync.errors import NotSent, Unknown, Unreachable, WriteFailed
+from sync.errors import NotSent, Unknown, WriteFailed
 from sync.repairy import bodies, webhook, wire
 from sync.shop.store import ShopStore
 from sync.state.lease import RowLease
@@ -168,12 +168,16 @@ def payload_applied(bug: Bug) -> None:
 
 def event_dropped(bug: Bug) -> None:
     """An acknowledged event is done with even where the booking that it names could not be read."""
-    bug.over(
-        gather,
-        "_take_booking",
-        lambda real, site, booking, link, result, event, source: site.state.settle_event([event], site.name),
-        when=lambda site, booking, link, result, event, source: event is not None and isinstance(result, Unreachable),
-    )
+    real = gather.repairy
+
+    def repairy(site: Site) -> bool:
+        good = real(site)
+        if not good and (left := [event.id for event in site.state.events(site.name)]):
+            bug.ran += 1
+            site.state.settle_event(left, site.name)
+        return good
+
+    bug.patch.setattr(gather, "repairy", repairy)
 
 
 def cursor_ahead(bug: Bug) -> None:

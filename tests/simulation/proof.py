@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from sync.core.action import Rules
@@ -63,6 +63,8 @@ def _may_be_half(history: History, case: Case, in_shop: bool) -> bool:
     links = _links(history, case)
     if case.deleted and any(link.state == "closed" for link in links):
         return True  # over on the other side when the row went
+    if case.deleted and case.reopened and any(link.state == "closed" for link in _of_same_rows(history, links)):
+        return True  # cancelled, opened again in the shop as a booking of its own, and deleted before Repairy had that one
     if in_shop and any(
         link.state == "skipped" and world.shop.shown.get(link.shop_key or "", set()) & {"done", "cancelled"} for link in links
     ):
@@ -190,7 +192,7 @@ def unknown_rests(history: History) -> Iterator[str]:
     """After a write of which nobody can know what became, none goes to that booking for a quarantine (3, outcomes)."""
     last = dict[str, Call]()
     for call in history.world.partner.calls:
-        if call.operation not in ("create", "update", "set_status") or (call.fault in ("late", "race") and call.took):
+        if call.operation not in ("create", "update", "set_status") or _arrived(call):
             continue  # what arrives late was sent before
         about = call.reference if call.operation == "create" else call.path.split("/")[2]
         before = last.get(about)
@@ -205,10 +207,15 @@ def read_before_written(history: History) -> Iterator[str]:
     for call in history.world.partner.calls:
         if call.operation == "read" and call.took:
             read[call.booking_id] = call.at
-        elif call.operation in ("update", "set_status") and not (call.fault in ("late", "race") and call.took):
+        elif call.operation in ("update", "set_status") and not _arrived(call):
             about = call.path.split("/")[2]
             if about not in read or call.at - read[about] > MOMENT:
                 yield f"{call.method} {call.path} was sent {call.at - read[about] if about in read else ''} after it was read"
+
+
+def _arrived(call: Call) -> bool:
+    """The ledger's line of a delayed call when it comes at last, taken or refused: it was sent long before."""
+    return call.fault in ("late", "race") and call.reached
 
 
 def no_echo(history: History) -> Iterator[str]:
@@ -295,6 +302,12 @@ def _everything(history: History) -> tuple[object, ...]:
 def _links(history: History, case: Case) -> list[Link]:
     keys, ids = {str(row["id"]) for row in history.people.rows(case)}, {key for key, _ in history.people.bookings(case)}
     return [link for link in history.world.state.store.links(NAME) if link.shop_key in keys or link.repairy_id in ids]
+
+
+def _of_same_rows(history: History, links: Iterable[Link]) -> list[Link]:
+    """All that ever had a shop row of theirs."""
+    found = history.world.state.store.by_shop_keys(NAME, [link.shop_key for link in links if link.shop_key])
+    return [link for same in found.values() for link in same]
 
 
 def _standings(history: History, link: Link) -> list[Standing]:

@@ -338,7 +338,7 @@ def cleared_after_its_time(tale: Tale) -> None:
     tale.opened()
     tale.people.staff_status(tale.booked(), "cancelled")
     tale.calm()
-    for days in (402, 1):  # what a crash keeps from its night goes the next
+    for days in (402, 1, 1):  # what a crash keeps from its night goes the next, and there may be a second crash
         tale.world.later(days * 86_400.0)
         tale.calm()
 
@@ -368,6 +368,38 @@ def key_used_again(tale: Tale) -> None:
     tale.calm()
 
 
+def key_given_out_again(tale: Tale) -> None:
+    """The shop deletes its newest row, and our own insert gets the key before anybody saw that."""
+    tale.opened()
+    tale.booked()  # the shop is never without any row
+    tale.people.staff_delete(tale.booked())
+    tale.people.book_online()
+    tale.calm()
+
+
+def key_of_the_baseline_given_out_again(tale: Tale) -> None:
+    """The same of a row that was there before this installation and never became a booking at Repairy."""
+    tale.people.staff_book(baseline=True)
+    case = tale.people.staff_book(baseline=True)
+    tale.opened()
+    tale.people.staff_delete(case)
+    tale.people.book_online()
+    tale.calm()
+
+
+def key_of_a_row_whose_create_is_not_settled_given_out_again(tale: Tale) -> None:
+    """The same while nobody knows whether the booking of the deleted row is at Repairy: it is, and somebody is asked."""
+    tale.opened()
+    tale.booked()
+    tale.world.partner.faults.append(Fault("lost_answer", 1, "create"))
+    case = tale.people.staff_book()
+    tale.passes(1, 60.0)
+    tale.people.book_online()
+    tale.passes(2, 240.0)
+    tale.people.staff_delete(case)
+    tale.calm()
+
+
 SCENARIOS: Mapping[str, Callable[[Any], None]] = {
     one.__name__: one
     for one in (
@@ -376,7 +408,8 @@ SCENARIOS: Mapping[str, Callable[[Any], None]] = {
         row_gone_and_cancelled, row_gone_and_inserted_again, answers_are_lost, paused_and_resumed, late_and_approved,
         profile_changed_and_approved, backfilled, state_lost_and_rebuilt, older_copy_put_back, shop_restored,
         schema_changed_and_approved, second_booking_of_one_plate, forgotten, cleared_after_its_time, back_and_forth,
-        key_used_again,
+        key_used_again, key_given_out_again, key_of_the_baseline_given_out_again,
+        key_of_a_row_whose_create_is_not_settled_given_out_again,
     )
 }  # fmt: skip
 

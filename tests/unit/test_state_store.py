@@ -181,6 +181,9 @@ def test_links_are_found_by_their_keys_however_many(store: StateStore) -> None:
     assert len(found) == 1200
     assert [link.reference for link in found["7"]] == [None, "N-7~2"]
     assert set(store.by_repairy_ids("north", {"R1", "R1199", "none"})) == {"R1", "R1199"}
+    store.add("north", reference="N1")
+    assert set(store.by_references("north", {"N1", "R1"})) == {"N1"}
+    assert store.by_references("south", {"N1"}) == {}
 
 
 def test_digests_are_those_of_the_newest_link_of_a_key(store: StateStore) -> None:
@@ -392,7 +395,7 @@ def test_a_parked_event_waits_and_is_not_lost(store: StateStore) -> None:
     parked, fresh = Event("e1", "created", "R1", None, NOON), Event("e2", "created", "R2", None, NOON)
     store.add_event(parked, "north")
     store.add_event(fresh, "north")
-    store.park_event("e1")
+    store.park_event(["e1"])
     assert store.events("north") == [parked, fresh]
     assert store.events("north", parked=True) == [parked]
     assert store.events("north", parked=False) == [fresh]
