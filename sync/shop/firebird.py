@@ -48,6 +48,16 @@ def begin(connection: Any, lock_wait: int) -> None:
     way = tpb(Isolation.READ_COMMITTED_RECORD_VERSION, lock_timeout=lock_wait)
     connection.default_tpb = connection.main_transaction.default_tpb = way
     connection._encoding = _TOLERANT + (connection._encoding or "latin_1")  # it decodes strictly, and has no option
+    connection._statements = _Statements(connection._statements)
+
+
+class _Statements(list[Any]):
+    """A connection's open statements. Each is a cycle, so that its end is seen by the collector, in whatever thread runs it: one
+    that another thread has just taken off by closing the connection is no error (the driver's 2.1.0 prints one)."""
+
+    def remove(self, value: Any) -> None:
+        with suppress(ValueError):
+            super().remove(value)
 
 
 def prepare(connection: Any, sql: str) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from sync.check.shop import MARKER
+from sync.engine.site import LOST
 from sync.errors import NotSent, Rejected, Stale, Unknown, Unreachable, Unsupported
 from sync.ports import Names, Window
-from sync.shop import connect, profile
+from sync.shop import connect, profile, survey
 from sync.shop.store import ShopStore
 from tests.conftest import firebird_database, firebird_server
 from tests.fakes import FakeClock
-from tests.shops.firebird_garage import FirebirdGarage
+from tests.layouts import STATES
+from tests.shops.firebird_garage import READER, FirebirdGarage
 from tests.shops.program import ZONE
 
 PROFILES = Path(__file__).parents[2] / "config" / "profiles"
@@ -72,6 +79,116 @@ def test_a_statement_that_the_server_would_not_take_is_named_without_running_it(
     assert line.startswith("write.set_notes: Column unknown, REMARK")
 
 
+def procedure(garage: FirebirdGarage, call: str) -> list[str]:
+    described = profile.load(Path("firebird-garage"), PROFILES)
+    called = described.write.model_copy(update={"set_notes": (call,)})
+    shop = ShopStore(garage.url, described.model_copy(update={"write": called}), ZONE, "w1", FakeClock())
+    try:
+        return shop.verify()
+    finally:
+        shop.close()
+
+
+def test_a_call_of_a_procedure_is_compiled_too(garage: FirebirdGarage) -> None:
+    garage._alter("RECREATE PROCEDURE SET_MEMO (NR INTEGER, MEMO VARCHAR(200)) AS BEGIN EXIT; END")
+    assert procedure(garage, "EXECUTE PROCEDURE SET_MEMO(:x_jobnr, :job_notes)") == []
+    (line,) = procedure(garage, "EXECUTE PROCEDURE SET_MEMOS(:x_jobnr, :job_notes)")
+    assert line.startswith("write.set_notes: Procedure unknown, SET_MEMOS")
+    garage._alter("DROP PROCEDURE SET_MEMO")
+
+
+def test_a_key_that_went_to_another_row_is_merely_not_found(garage: FirebirdGarage, shop: ShopStore) -> None:
+    """It is longer than a CHAR column: as a parameter of that type the server would refuse the whole statement."""
+    described = profile.load(Path("firebird-garage"), PROFILES)
+    select = described.booking.select.replace("CAST(J.BRANCH AS VARCHAR(6)) || '-' || CAST(J.JOBNR AS VARCHAR(11))", "J.STAT")
+    assert "J.STAT AS key" in select
+    shop = ShopStore(
+        garage.url,
+        described.model_copy(update={"booking": described.booking.model_copy(update={"select": select})}),
+        ZONE,
+        "w1",
+        FakeClock(),
+    )
+    garage.book(1, MONDAY)
+    try:
+        (key,) = shop.read({"B"})
+        assert shop.read({key, key + LOST}).keys() == {key}
+        with pytest.raises(Stale):
+            shop.change(key + LOST, {}, {"description": "x"}, NAMES)
+    finally:
+        shop.close()
+
+
+def test_the_clock_alone_is_not_checked(garage: FirebirdGarage) -> None:
+    """Firebird 3 has no zone of a session that could be asked."""
+    described = profile.load(Path("firebird-garage"), PROFILES)
+    assert survey.unchecked("firebird", described) == ""
+    stamped = described.write.model_copy(update={"set_notes": ("UPDATE JOBS SET PICKUP = CURRENT_TIMESTAMP WHERE JOBNR = 1",)})
+    said = survey.unchecked("firebird", described.model_copy(update={"write": stamped}))
+    assert said == "not checked on Firebird: the zone of the database's own clock (current_timestamp)"
+
+
+def test_a_right_that_lacks_is_named_without_running_the_statement(garage: FirebirdGarage, shop: ShopStore) -> None:
+    reader = store(garage.read_only_url())
+    lines = reader.verify()
+    reader.close()
+    assert {"write.set_status", "write.set_notes"} <= {line.partition(":")[0] for line in lines}
+    assert all("no permission" in line for line in lines)
+
+
+def test_a_user_that_may_delete_is_known(garage: FirebirdGarage, shop: ShopStore) -> None:
+    reader = store(garage.read_only_url())
+    assert (reader.may_alter(), reader.may_delete()) == (False, False)
+    garage._alter(f"GRANT DELETE ON JOBS TO USER {READER}")
+    assert (reader.may_alter(), reader.may_delete()) == (False, True)
+    garage._alter(f"REVOKE DELETE ON JOBS FROM USER {READER}")
+    reader.close()
+
+
+def test_a_database_that_takes_no_write_is_known(firebird_url: str) -> None:
+    url = firebird_database(firebird_url, "frozen", "WIN1252")
+    garage = FirebirdGarage()
+    garage.install(url)
+    shop = store(url)
+    assert not shop.cannot_write()
+    shop.close()
+    garage.close()
+    at = sa.make_url(url)
+    database = f"{at.host}/{at.port}:{at.database}"
+    login = ["-user", str(at.username), "-password", str(at.password)]
+    subprocess.run(["gfix", "-mode", "read_only", *login, database], check=True)
+    shop = store(url)
+    assert shop.cannot_write()
+    shop.close()
+
+
+@pytest.mark.parametrize("kind", ["VARCHAR(200)", "BLOB SUB_TYPE TEXT"])
+def test_a_code_in_a_text_column_is_written_and_read_as_check_proposes(garage: FirebirdGarage, kind: str) -> None:
+    write, read = MARKER["firebird"]
+    garage._alter(
+        f"CREATE TABLE MARKED (ID INTEGER NOT NULL PRIMARY KEY, STATE VARCHAR(10), DUE TIMESTAMP, RNO CHAR(10), REMARKS {kind})"
+    )
+    columns = f"ID AS key, STATE AS status, DUE AS starts_at, RNO AS rego, {read} AS repairy_ref"
+    insert = f"INSERT INTO MARKED VALUES (7, :status, :starts_at, :rego, {write}) RETURNING ID"
+    shop = ShopStore(garage.url, profile.Profile.parse({
+        "name": "x", "booking": {"select": f"SELECT {columns} FROM MARKED"}, "status": STATES,
+        "write": {"create": [{"set": "key", "insert": insert}]},
+    }), ZONE, "w1", FakeClock())  # fmt: skip
+    try:
+        assert shop.verify() == []
+        assert shop.create({"starts_at": "2026-03-05T22:00:00Z", "rego": "AAA001"}, NAMES).ref == "C1"
+        garage.run("UPDATE MARKED SET REMARKS = 'call first [Repairy C1] ok'")
+        again = shop.remembered(NAMES)
+        assert again is not None
+        assert (again.key, again.ref) == ("7", "C1")
+        garage.run("UPDATE MARKED SET REMARKS = 'plain'")
+        assert shop.remembered(NAMES) is None
+    finally:
+        shop.close()
+        garage.close()
+        garage._alter("DROP TABLE MARKED")
+
+
 def test_a_key_of_two_parts_made_by_trigger_and_generator(garage: FirebirdGarage, shop: ShopStore) -> None:
     """Told by RETURNING as a text, read back, and its parts reach the statements."""
     made = shop.create(BOOKING, NAMES)
@@ -99,6 +216,22 @@ def test_a_booking_lives_its_life(garage: FirebirdGarage, shop: ShopStore) -> No
     seen = garage.row(key)
     assert seen is not None
     assert (seen.status, seen.start, len(seen.notes)) == ("cancelled", MONDAY + timedelta(days=7, hours=1), 40_000)
+
+
+SHORT = "SELECT CUSTNR FROM CUSTOMERS WHERE CAST(PHONE AS VARCHAR(10)) = :phone"
+
+
+@pytest.mark.parametrize(("there", "find"), [("+61 (400) 000-001", None), ("400000001", None), ("400000001", SHORT)])
+def test_a_caller_is_found_by_phone_as_it_was_written(
+    garage: FirebirdGarage, shop: ShopStore, there: str, find: str | None
+) -> None:
+    """Also where some ways to write a phone are longer than the column: the driver refuses to bind them."""
+    garage.run("INSERT INTO CUSTOMERS (CUSTNR, FULLNAME, PHONE) VALUES (7, 'Known', :phone)", phone=there)
+    table = profile.load(Path("firebird-garage"), PROFILES).model_dump()
+    table["write"]["create"][0]["find"] = [find] if find else table["write"]["create"][0]["find"]
+    other = ShopStore(garage.url, profile.Profile.parse(table), ZONE, "w1", FakeClock())
+    assert other.create(BOOKING, NAMES).fields["name"] == "Known"
+    other.close()
 
 
 def test_padding_is_no_part_of_a_text(garage: FirebirdGarage, shop: ShopStore) -> None:
@@ -283,6 +416,27 @@ def test_a_server_that_is_gone_is_unreachable_and_nothing_was_sent() -> None:
     with pytest.raises(NotSent):
         shop.create(BOOKING, NAMES)
     shop.close()
+
+
+def test_a_statement_that_ends_while_its_connection_is_closed_is_no_error(
+    garage: FirebirdGarage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector, run by one thread, tells a connection of it that another thread closes."""
+    unraised: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraised.append)
+    engine = connect.open_database(garage.url, "UTC", None)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM rdb$database").all()
+        driven = connection.connection.dbapi_connection
+        statement = driven._prepare("SELECT 2 FROM rdb$database", driven.main_transaction)
+        reference = driven._statements.pop()  # as its close() does
+        statement.free()
+        assert reference() is statement
+        del statement
+        gc.collect()
+        assert reference() is None
+    engine.dispose()
+    assert not unraised
 
 
 @pytest.mark.parametrize("charset", ["WIN1252", "UTF8"])
