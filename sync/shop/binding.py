@@ -116,10 +116,12 @@ def start_column(profile: Profile) -> str:
 
 
 def split_name(fields: Fields) -> tuple[str | None, str | None]:
-    """First and last name: the parts, or the whole name split at its last space; a single word has an empty last name."""
+    """First and last name: the parts where there are some, else the whole name split at its last space; a single word, with
+    an empty last name, where there is a whole one beside it."""
+    first, last = (fields.get(part) for part in _NAME_PARTS)
     if "name" not in fields:
-        return fields.get("first_name"), fields.get("last_name")
-    return canonical.split_name(canonical.one_line(fields["name"] or ""))
+        return first, last
+    return (first, last or "") if first else canonical.split_name(canonical.one_line(fields["name"] or ""))
 
 
 def laid_over(under: Fields, changes: Fields) -> dict[str, str | None]:
@@ -134,9 +136,18 @@ def laid_over(under: Fields, changes: Fields) -> dict[str, str | None]:
 
 
 def over_limit(fields: Fields, profile: Profile) -> str | None:
-    """The first field whose text is longer than its column takes."""
+    """The first field whose text, as it is bound, is longer than its column takes: a name both whole and in its parts."""
     longest = profile.limits.lengths
-    return next((name for name, value in fields.items() if value and name in longest and len(value) > longest[name]), None)
+    bound = {**fields, "name": whole_name(fields), **dict(zip(_NAME_PARTS, split_name(fields), strict=True))}
+    return next((name for name, value in bound.items() if value and name in longest and len(value) > longest[name]), None)
+
+
+def phone_forms(number: str) -> list[str]:
+    """Every way to write this phone without anything between its digits, the national one first; no other phone is among them."""
+    national, international = canonical.phone(number), canonical.e164(number)
+    code = international.removesuffix(national[1:])  # `+61`, or a plus and the first digit
+    written = (national, international, international[1:], "00" + international[1:], code + national, national[1:])
+    return [form for form in dict.fromkeys(written) if canonical.phone(form) == national]
 
 
 def _phone(fields: Fields, form: Callable[[str], str]) -> str | None:

@@ -5,29 +5,44 @@ Nothing is committed here. A step looks for a row (`find`), else makes one (`ins
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import sqlalchemy as sa
 
 from sync.core.canonical import plate
 from sync.errors import SEVERAL, Rejected
 from sync.shop import connect, statement
+from sync.shop.binding import phone_forms
 from sync.shop.profile import Step
 from sync.shop.values import text
+
+_PHONES = frozenset({"phone", "phone_e164"})
+
+_INTO = re.compile(r"\bINTO\s+((?:\[[^\]]*\]|\"[^\"]*\"|`[^`]*`|[\w.$])+)", re.IGNORECASE)
 
 
 def run(
     connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None
-) -> tuple[object, frozenset[str]]:
-    """The new booking's key, in the type the database gave it, and which parameters its inserts stored.
+) -> tuple[object, frozenset[str], list[str]]:
+    """The new booking's key, in the type the database gave it, which parameters its inserts stored, and every other row
+    that was made: its table and key.
 
     Raises Rejected, code `several` where a person must choose."""
-    known, stored = dict(parameters), frozenset[str]()
+    known, stored, beside = dict(parameters), frozenset[str](), list[str]()
     for step in steps:
         found = _found(connection, step, known, rego)
         known[step.set] = found if found is not None else _inserted(connection, step, known)
         stored |= frozenset[str]().union(*map(statement.parameters, step.insert)) if found is None else frozenset()
-    return known["key"], stored
+        beside += [f"{_tables(step)} {known[step.set]}"] if found is None and step.set != "key" else []
+    return known["key"], stored, beside
+
+
+def _tables(step: Step) -> str:
+    """What its inserts name; for a procedure, which names none, what the step sets."""
+    named = [re.sub(r"[\[\]\"`]", "", found[1]) for sql in step.insert if (found := _INTO.search(sql))]
+    return " and ".join(named) or step.set
 
 
 def bound(sql: str, known: Mapping[str, object]) -> dict[str, object]:
@@ -40,10 +55,24 @@ def _found(connection: sa.Connection, step: Step, known: Mapping[str, object], r
         values = bound(sql, known)
         if any(value in (None, "") for value in values.values()):
             continue  # an empty phone is everybody's
-        rows = [row for row in connection.execute(statement.clause(sql), values).all() if row[0] is not None]
+        rows = [row for row in _rows(connection, statement.clause(sql), values) if row[0] is not None]
         if rows:
             return _one_of(step, list(dict.fromkeys(row[0] for row in rows)), [row[0] for row in rows if _is_plate(row, rego)])
     return None
+
+
+def _rows(connection: sa.Connection, clause: sa.TextClause, values: Mapping[str, object]) -> list[sa.Row[tuple[object, ...]]]:
+    """What a `find` finds, by each way in which the phone that it names may have been written."""
+    named, found = values.keys() & _PHONES, list[sa.Row[tuple[object, ...]]]()
+    forms = phone_forms(str(values[min(named)])) if named else [""]
+    for form in forms:
+        try:
+            with connection.begin_nested() if connection.dialect.name == "postgresql" else nullcontext():
+                found += connection.execute(clause, {**values, **dict.fromkeys(named, form)}).all()
+        except (sa.exc.DBAPIError, ValueError) as error:
+            if form == forms[0] or connect.kind_of(error) != "refused":
+                raise  # else it is too long for that column, or too large a number: it cannot stand there
+    return found
 
 
 def _one_of(step: Step, several: list[object], same_plate: list[object]) -> object:

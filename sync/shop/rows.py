@@ -32,19 +32,20 @@ class Rows:
         self._refs = "repairy_ref" in profile.columns
         self._select = select
         self._reader = reader
-        self._last: dict[tuple[Any, ...], Sighting] = {}
+        self._last: tuple[Sequence[tuple[Any, ...]], Sequence[Sighting]] = (), ()
         self._key_type: type | None = None  # as keys were read; learnt from the first row seen
 
     def sightings(self, connection: sa.Connection, query: Query) -> list[Sighting]:
         """Every row of the query. One that is as it was in the reading before is not worked out again."""
-        before, (names, every) = self._last, fetched(connection, query)
+        names, every = fetched(connection, query)
         self._learn_from(names, every)
         try:
+            before = dict(zip(*self._last, strict=True))
             fresh = self._made(names, [row for row in every if row not in before] if before else every)
             seen = [before.get(row) or next(fresh) for row in every] if before else list(fresh)
-            self._last = dict(zip(every, seen, strict=True))
         except TypeError:  # a value that cannot be looked up, such as a bytearray
             seen = list(self._made(names, every))
+        self._last = every, tuple(seen)  # the list is the caller's
         if len(seen) > _MANY:  # they stay until the next reading: so they go among the old objects unexamined
             gc.freeze()
             gc.unfreeze()

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 from operator import attrgetter
+from threading import Lock
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from sync.shop.rules import PURPOSE, spelled
 from sync.shop.select import Query, Select, inside
 from sync.shop.values import UNDECODABLE, Reader, Row, unreadable, whole_name
 
+_TELLING = ("rego", "starts_at", "phone")
 _KEY, _STAMP = attrgetter("key"), attrgetter("changed_at")
 
 
@@ -55,6 +57,7 @@ class ShopStore:
         self._reader = Reader(profile, workshop_zone)
         self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
         self._rows = Rows(profile, self._select, self._reader)
+        self._one_create = Lock()  # two at once would both find no customer, and work out the same number
 
     def close(self) -> None:
         self._engine.dispose()
@@ -76,6 +79,11 @@ class ShopStore:
     def may_alter(self) -> bool:
         """Whether the user may alter or drop the tables that the statements name: more than is needed. Raises Unreachable."""
         return rights.may_alter(self._engine, [table for table in self.identity() if table])
+
+    def may_delete(self) -> bool:
+        """Whether the user may delete rows of those tables though no statement does. Raises Unreachable."""
+        deletes = any("delete" in statement.words(sql) for _, sql in self._profile.statements())
+        return not deletes and rights.may_delete(self._engine, [table for table in self.identity() if table])
 
     def stored_statuses(self) -> dict[str, int]:
         """Every status word in the SELECT's rows as it is stored ("" for null), and how many rows have it. Raises Unreachable."""
@@ -147,39 +155,47 @@ class ShopStore:
             return self._reader.sighting(after)
 
     def create(self, fields: Fields, names: Names) -> Sighting:
+        return self.create_telling(fields, names)[0]
+
+    def create_telling(self, fields: Fields, names: Names) -> tuple[Sighting, list[str]]:
+        """`create`, with the table and key of each other row that its steps made. Raises as it does."""
         fields = {"status": PENDING, **fields}
         if not self._profile.write.create:
             raise Unsupported("the profile has no [[write.create]] steps: new bookings cannot be put into the shop")
         if fields["status"] not in self._profile.status.write:
             raise Unsupported(f"status.write has no word for `{fields['status']}`: such a booking cannot be put into the shop")
         self._refuse_long(fields)
-        try:
-            return self._created(fields, names)
-        except Rejected as error:
-            if error.code != connect.CLASH:
-                raise
-            return self._created(fields, names)  # somebody took the same number: the statement works out the next one
+        with self._one_create:
+            try:
+                return self._created(fields, names)
+            except Rejected as error:
+                if error.code != connect.CLASH:
+                    raise
+                return self._created(fields, names)  # staff took the same number: the statement works out the next one
 
     # One transaction's parts
 
-    def _created(self, fields: Fields, names: Names) -> Sighting:
+    def _created(self, fields: Fields, names: Names) -> tuple[Sighting, list[str]]:
         with connect.writing(self._engine) as connection:
             known = self._rows.remembered(connection, names)
             if known is not None:
-                return self._reader.sighting(known)
+                return self._reader.sighting(known), []
             steps, values = self._profile.write.create, self._values(fields, names)
-            key, stored = create.run(connection, steps, values, fields.get("rego"))
+            key, stored, beside = create.run(connection, steps, values, fields.get("rego"))
             row = self._rows.at(connection, key) if key is not None else None
             made = self._reader.sighting(row) if row else None
-            if made is None or not self._is_new(made, fields):
+            if made is None or not self._is_new(made, fields, stored):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
-            refuse_damage({name: value for name, value in fields.items() if spelled(name, stored)}, made.fields)
-            return made
+            refuse_damage({name: value for name, value in fields.items() if spelled(name, stored)}, made.fields, new=True)
+            return made, beside
 
-    def _is_new(self, made: Sighting, fields: Fields) -> bool:
-        """Whether this is the row just made: a trigger's own insert can put another key in its place."""
-        telling = sum(bool(fields.get(name)) and name in self.ability.reads for name in ("rego", "starts_at", "phone"))
-        return self._agreement(made.fields, fields) >= min(telling, 2)
+    def _is_new(self, made: Sighting, fields: Fields, stored: frozenset[str]) -> bool:
+        """Whether this is the row just made: a trigger's own insert can put another key in its place.
+
+        A customer who was there has a phone of his own."""
+        reads = self.ability.reads
+        own = [name for name in _TELLING if fields.get(name) and name in reads and (name != "phone" or spelled(name, stored))]
+        return self._agreement(made.fields, fields, own) >= min(len(own), 2)
 
     def _held(self, connection: sa.Connection, key: str) -> tuple[Row, Sighting]:
         """The row, locked where the profile says how, and as it stands now. Raises Stale, NotSent."""
@@ -260,11 +276,12 @@ class ShopStore:
             found = self._rows.sightings(connection, query)
         odd = [sighting.key for sighting in found if sighting.marks and unreadable(sighting.marks)]
         found = [sighting for sighting in found if not unreadable(sighting.marks)] if odd else found
-        shown = Counter(map(_KEY, found))
-        repeated = [key for key, count in shown.items() if count > 1]  # by a JOIN that repeats rows: which one is true?
+        keys = list(map(_KEY, found))
+        counts = Counter(keys) if len(set(keys)) < len(keys) else {}
+        repeated = [key for key, count in counts.items() if count > 1]  # by a JOIN that repeats rows: which one is true?
         latest = self._cursor(cursor, map(_STAMP, found))
         if repeated:
-            found = [sighting for sighting in found if shown[sighting.key] == 1]
+            found = [sighting for sighting in found if counts[sighting.key] == 1]
         if window is not None:
             found = inside(window, self._zone, found)
         return Reading(found, latest, whole=window is not None, unreadable=odd + repeated)
@@ -277,8 +294,8 @@ class ShopStore:
             return None
         return min(latest, now.astimezone(self._zone).date().isoformat() if times.is_day(latest) else times.iso(now))
 
-    def _agreement(self, shown: Fields, sought: Fields) -> int:
-        """In how many of plate, start and phone two bookings agree; what is empty agrees with nothing."""
+    def _agreement(self, shown: Fields, sought: Fields, names: Iterable[str] = _TELLING) -> int:
+        """In how many of these two bookings agree; what is empty agrees with nothing."""
         meant = {**sought, "starts_at": self._binder.stored(sought.get("starts_at"))}
-        pairs = ((canonical(name, shown.get(name)), canonical(name, meant.get(name))) for name in ("rego", "starts_at", "phone"))
+        pairs = ((canonical(name, shown.get(name)), canonical(name, meant.get(name))) for name in names)
         return sum(one is not None and one == two for one, two in pairs)

@@ -7,20 +7,22 @@ Bytes that did not decode arrive as lone surrogates (`surrogateescape`), from th
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from itertools import repeat
+from operator import setitem
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from sync.core import times
 from sync.core.booking import FIELDS, UNMAPPED, Sighting
-from sync.shop import halves
+from sync.shop.clocks import YEARS, LocalClock
 from sync.shop.profile import Profile
+from sync.shop.remembered import Remembered
 
 A = TypeVar("A")
 Row = Mapping[str, object]
@@ -30,6 +32,8 @@ Marks = defaultdict[int, list[str]]  # row of a batch -> what a reader should kn
 _BROKEN = re.compile("[\ud800-\udfff]")
 _PADDING = " \t\r\n\0"
 _ZERO = "0000-00-00"
+_DAY_0 = "1899-12-30"  # from which Delphi, Access and Excel count: an empty date of theirs
+_TEXTUAL = (str, bytes, bytearray, memoryview)
 _NO = frozenset({"", "0", "false", "f", "no", "n"})
 _TRANSLATED = ("status", "starts_at", "ends_at")
 UNDECODABLE = "undecodable"
@@ -53,7 +57,9 @@ def text(raw: object) -> str | None:
 
 
 def key_text(raw: object) -> str:
-    """A key as it is compared. Binary keys are shown in hex."""
+    """A key as it is compared, blanks in front of it too: SQL counts them. Binary keys are shown in hex."""
+    if isinstance(raw, str):
+        return raw.rstrip(_PADDING)
     return bytes(raw).hex() if isinstance(raw, (bytes, bytearray, memoryview)) else text(raw) or ""
 
 
@@ -64,7 +70,7 @@ def key_value(key: str, kind: type) -> object:
 
 def zero(raw: object) -> bool:
     """Whether a time column says "none": null, empty, or MySQL's zero date."""
-    return raw is None or (isinstance(raw, (str, bytes)) and (text(raw) or _ZERO).startswith(_ZERO))
+    return raw is None or (isinstance(raw, _TEXTUAL) and (text(raw) or _ZERO).startswith(_ZERO))
 
 
 def unreadable(marks: Iterable[str]) -> bool:
@@ -88,15 +94,14 @@ class Reader:
         self._columns = profile.columns
         self._zones = {column: profile.zone(column, zone) for column in ("starts_at", "ends_at", "date", "changed_at")}
         self._texts = tuple(name for name in FIELDS if name in self._columns and name not in _TRANSLATED)
+        clocks = {column: LocalClock(zone) for column, zone in self._zones.items() if column not in self._formats}
         self._plain = {  # nearly every row has a stamp of its own: that is not worth remembering
-            column: (_each if column == "changed_at" else _remembering)(partial(halves.plain, zone))
-            for column, zone in self._zones.items()
-            if column not in self._formats
+            column: clock.column if column == "changed_at" else Remembered(clock.plain).column for column, clock in clocks.items()
         }
-        self._moments = {column: _remembering(partial(self._read_moment, column)) for column in self._zones}
-        self._joined = _remembering(self._read_joined)
-        self._statuses = _remembering(self.status)
-        self._locks = _remembering(_says_yes)
+        self._moments = {column: Remembered(partial(self._read_moment, column)) for column in self._zones}
+        self._joined = Remembered(self._read_joined)
+        self._statuses = Remembered(self.status)
+        self._locks = Remembered(_says_yes)
 
     def sighting(self, row: Row) -> Sighting:
         """One row. A time in it that cannot be understood is None and marked, and the row counts as locked."""
@@ -110,10 +115,12 @@ class Reader:
         fields = self._fields(given, marks) if rows else {}
         changed = self._times("changed_at", given.get("changed_at", absent), marks, odd=False)
         refs = _texts(given.get("repairy_ref", absent), "repairy_ref", marks)
-        locks = self._locks(given.get("locked", absent))
+        locks = self._locks.column(given.get("locked", absent))
         keys = [str(raw) if raw.__class__ is int else key_text(raw) for raw in given.get("key", ())]
-        names = tuple(fields)
-        seen = [dict(zip(names, values)) for values in zip(*fields.values(), strict=True)]  # noqa: B905 (of one length)
+        blank = dict.fromkeys(fields)
+        seen: list[dict[str, str | None]] = [blank.copy() for _ in keys]
+        for name, column in fields.items():
+            deque(map(setitem, seen, repeat(name), column), maxlen=0)
         found = list(
             map(Sighting._make, zip(keys, seen, changed, refs, repeat(None), repeat(None), locks, repeat(()), strict=False))
         )
@@ -123,7 +130,7 @@ class Reader:
 
     def _fields(self, given: Mapping[str, Sequence[object]], marks: Marks) -> dict[str, Sequence[str | None]]:
         starts = self._starts(given, marks)
-        fields: dict[str, Sequence[str | None]] = {"status": self._statuses(given["status"]), "starts_at": starts}
+        fields: dict[str, Sequence[str | None]] = {"status": self._statuses.column(given["status"]), "starts_at": starts}
         if "ends_at" in self._columns:
             fields["ends_at"] = self._times("ends_at", given["ends_at"], marks)
         elif "minutes" in self._columns:
@@ -134,12 +141,12 @@ class Reader:
         if "date" not in self._columns:
             return self._times("starts_at", given["starts_at"], marks)
         clocks = given.get("time") or (None,) * len(given["date"])
-        return _told(self._joined(given["date"], clocks), "starts_at", marks)
+        return _told(self._joined.column(list(zip(given["date"], clocks, strict=True))), "starts_at", marks)
 
     def _times(self, column: str, values: Sequence[object], marks: Marks, *, odd: bool = True) -> list[str | None]:
         found: list[str | None] = self._plain[column](values) if column in self._plain else [None] * len(values)
-        others = [at for at, one in enumerate(found) if one is None] if None in found else []
-        for at, (value, mark) in zip(others, self._moments[column]([values[at] for at in others]), strict=True):
+        others = [] if all(found) else [at for at, one in enumerate(found) if one is None]
+        for at, (value, mark) in zip(others, self._moments[column].column([values[at] for at in others]), strict=True):
             found[at] = value
             if mark and (odd or mark == UNREADABLE):
                 marks[at].append(f"{column}:{mark}")
@@ -150,26 +157,24 @@ class Reader:
         stored = text(raw) or ""
         return self._words.get(stored.casefold()) or UNMAPPED + _BROKEN.sub("\ufffd", stored)
 
-    def _read_joined(self, raw_day: object, raw_clock: object) -> Told:
+    def _read_joined(self, raw: tuple[object, object]) -> Told:
         """A day with its time, or alone."""
+        raw_day, raw_clock = raw
         try:
             if zero(raw_day):
                 return None, ""
             day, clock = self._day(raw_day), self._clock(raw_clock)
-            return (day.isoformat(), "") if clock is None else self._utc(datetime.combine(day, clock), "date")
+            return self._text_of(day if clock is None else datetime.combine(day, clock), "date")
         except (ValueError, OverflowError):
             return None, UNREADABLE
 
     def _read_moment(self, column: str, raw: object) -> Told:
         """A time column: UTC text, or a plain day where the column has no time of day."""
         try:
-            if raw is None or isinstance(raw, (str, bytes)):
-                if (stored := text(raw) or _ZERO).startswith(_ZERO):
-                    return None, ""
-                raw = self._parsed(stored, self._formats.get(column))
-            if isinstance(raw, datetime):
-                return self._utc(raw, column)
-            return (raw.isoformat(), "") if isinstance(raw, date) else (None, UNREADABLE)
+            if zero(raw):
+                return None, ""
+            stored = self._parsed(text(raw) or "", self._formats.get(column)) if isinstance(raw, _TEXTUAL) else raw
+            return self._text_of(stored, column)
         except (ValueError, OverflowError):
             return None, UNREADABLE
 
@@ -188,7 +193,9 @@ class Reader:
                 return raw
             case datetime():
                 return raw.time()
-            case timedelta():  # MariaDB's TIME
+            case timedelta():  # MariaDB's TIME, which may be longer than a day, or less than nothing
+                if raw.days:
+                    raise ValueError("not a time of day")
                 return (datetime(1, 1, 1) + raw).time()  # noqa: DTZ001 (only its time of day is used)
         stored, form = text(raw), self._formats.get("time")
         if stored is None:
@@ -202,9 +209,16 @@ class Reader:
         if form:
             moment = datetime.strptime(stored, form)  # noqa: DTZ007
             return moment if timed(form) else moment.date()
-        return date.fromisoformat(stored) if len(stored) == 10 else datetime.fromisoformat(stored)
+        return date.fromisoformat(stored) if len(stored) <= 10 else datetime.fromisoformat(stored)
 
-    def _utc(self, moment: datetime, column: str) -> Told:
+    def _text_of(self, moment: object, column: str) -> Told:
+        """A day or a time as booking text. Raises ValueError for what is neither, or so far away that it is nobody's."""
+        if not isinstance(moment, date) or (moment.year not in YEARS and moment.isoformat()[:10] != _DAY_0):
+            raise ValueError("not a time")
+        if moment.year not in YEARS:
+            return None, ""
+        if not isinstance(moment, datetime):
+            return moment.isoformat(), ""
         if moment.tzinfo is not None:
             return times.iso(moment), ""
         utc, odd = times.local(moment, self._zones[column])
@@ -214,24 +228,6 @@ class Reader:
 def timed(form: str) -> bool:
     """Whether a `[formats]` form has a time of day."""
     return any(part in form for part in ("%H", "%I", "%X", "%c", "%T"))
-
-
-def _each(reading: Callable[..., A]) -> Callable[..., list[A]]:
-    """Values of columns read one by one."""
-    return lambda *columns: list(map(reading, *columns))
-
-
-def _remembering(reading: Callable[..., A]) -> Callable[..., list[A]]:
-    """The same, where equal ones come again with every row and every read. Within a column they are of one type."""
-    remembered = lru_cache(maxsize=1 << 16)(reading)
-
-    def each(*columns: Sequence[object]) -> list[A]:
-        try:
-            return list(map(remembered, *columns))
-        except TypeError:  # a value that cannot be remembered, such as a bytearray
-            return list(map(reading, *columns))
-
-    return each
 
 
 def _bit(raw: bytes) -> object:
@@ -244,7 +240,8 @@ def _after(start: str | None, raw: object) -> Told:
     if start is None or minutes is None or times.is_day(start):
         return None, ""
     try:
-        return times.iso(times.parse(start) + timedelta(minutes=float(minutes))), ""
+        end = times.parse(start) + timedelta(minutes=float(minutes))
+        return (times.iso(end), "") if end.year in YEARS else (None, UNREADABLE)
     except (ValueError, OverflowError):
         return None, UNREADABLE
 
@@ -258,12 +255,12 @@ def _told(found: Sequence[Told], field: str, marks: Marks) -> list[str | None]:
 
 def _texts(raw: Sequence[object], field: str, marks: Marks) -> list[str | None]:
     """Any stored values as text, what did not decode replaced and marked."""
-    if raw.count(None) == len(raw):
-        return [None] * len(raw)
     with suppress(TypeError):  # the usual: texts only, none of them empty or odd
         stripped = list(map(str.strip, raw, repeat(_PADDING)))  # type: ignore[arg-type]
         if all(stripped) and "".join(stripped).isascii():
             return [*stripped]
+    if raw.count(None) == len(raw):
+        return [None] * len(raw)
     values = [one.strip(_PADDING) or None if one.__class__ is str else text(one) for one in raw]
     if "".join(filter(None, values)).isascii():
         return values

@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
+from sync.core import canonical
 from sync.errors import Rejected
 from sync.ports import Names
-from sync.shop.profile import Profile
+from sync.share import CONFIG
+from sync.shop import statement
+from sync.shop.profile import Profile, load
 from sync.shop.store import ShopStore
 from tests.fakes import MELBOURNE
 from tests.integration.installation import Installation, Said, installed
@@ -98,6 +101,55 @@ def test_whose_it_becomes(garage: Garage, case: str) -> None:
     assert [row[0] for row in garage.booked()] == [whose]
     assert garage.people()[: len(before)] == before, "nobody who was there is changed"
     assert len(garage.people()) == len(before) + (case in ("nobody yet", "one name is no customer"))
+    there = [plate for *_, plate in people if plate in ("aaa-001", "AAA 001")]
+    assert [car[0] for car in garage.cars() if canonical.plate(car[0]) == "AAA001"] == (there or ["AAA001"]), "one car, as it was"
+
+
+SPELLINGS = (
+    "0400000001", "0400 000 001", "0400-000-001", "(04) 0000 0001", "+61400000001", "+61 400 000 001", "61400000001",
+    "0061 400 000 001", "+61 (0)400 000 001", "400000001", "400 000 001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("there", SPELLINGS)
+def test_the_same_phone_in_any_spelling_is_the_same_customer(garage: Garage, there: str) -> None:
+    garage.person("B", "0400 000 010")
+    garage.person("A", there, "", "AAA001")
+    before = garage.people(), garage.cars()
+    for number, given in enumerate((there, *SPELLINGS[::5])):
+        garage.shop().create({**BOOKING, "phone": given, "email": None}, Names(repairy_id=f"r{number}"))
+    assert (set(garage.booked()), (garage.people(), garage.cars())) == ({("A", "AAA001", "A")}, before)
+
+
+@pytest.mark.parametrize(
+    "other", ["0400000002", "040000001", "04000000011", "+44 7400 000 001", "+1 400 000 001", "0300000001", "00001"]
+)
+def test_another_phone_is_another_customer(garage: Garage, other: str) -> None:
+    """Among them those that end in the same digits."""
+    garage.person("A", other)
+    garage.shop().create({**BOOKING, "email": None}, Names(repairy_id="r1"))
+    assert [row[0] for row in garage.booked()] == ["Customer One"]
+
+
+def test_two_spellings_of_a_phone_are_two_customers_of_whom_a_person_chooses(garage: Garage) -> None:
+    garage.person("A", "0400 000 001")
+    garage.person("B", "+61 400 000 001")
+    with pytest.raises(Rejected, match="2 rows that could be this customer"):
+        garage.shop().create(BOOKING, Names(repairy_id="r1"))
+
+
+def test_a_column_too_small_for_a_spelling_does_not_hold_it(layout: Layout) -> None:
+    """A number that lost its 0 fits where the same with 61 in front does not."""
+    demo_database(layout.engine)
+    layout.run("CREATE TABLE phones (number INTEGER, customer INTEGER)", "INSERT INTO phones VALUES (400000001, 2)")
+    layout.run("INSERT INTO customers (name) VALUES ('A'), ('B')")
+    profile = copy.deepcopy(DEMO)
+    find = "SELECT customer FROM phones WHERE number = :phone"
+    profile["write"]["create"][0] |= {"find": find}
+    shop = ShopStore(layout.url, Profile.parse(profile), MELBOURNE, "w1", layout.clock)
+    shop.create({**BOOKING, "email": None}, Names(repairy_id="r1"))
+    shop.close()
+    assert layout.rows("SELECT customer_id FROM bookings") == [(2,)]
 
 
 @pytest.mark.parametrize("plates", [("", ""), ("BBB002", "CCC003"), ("AAA001", "AAA001")])
@@ -141,6 +193,18 @@ def test_a_second_booking_changes_nothing_of_the_first(garage: Garage) -> None:
     shop.create({**BOOKING, "name": "Somebody Else", "email": "else@example.com", "rego": "BBB002"}, Names(repairy_id="r2"))
     assert garage.people() == people
     assert shop.read({first.key})[first.key].fields == first.fields
+
+
+BUILTIN = {file.stem: load(file, file.parent) for file in sorted((CONFIG / "profiles").glob("*.toml"))}
+
+
+@pytest.mark.parametrize("name", [name for name, profile in BUILTIN.items() if profile.write.create])
+def test_a_built_in_profile_looks_behind_what_stands_between_digits_and_letters(name: str) -> None:
+    marks = {"phone": " -()", "rego": " -"}
+    finds = [sql for step in BUILTIN[name].write.create for sql in step.find]
+    for parameter, between in marks.items():
+        (sql,) = [sql for sql in finds if parameter in statement.parameters(sql)]
+        assert [mark for mark in between if f"'{mark}', ''" not in sql] == []
 
 
 # -- the whole engine, on the demo's shop
@@ -213,6 +277,20 @@ def test_link_goes_on_with_the_row_that_staff_made_by_hand(two: tuple[Installati
     assert len([row for row in site.office.rows() if row["plate"] == "AAA045"]) == 1
 
 
+def test_a_new_row_that_the_shop_refuses_is_held_with_its_own_words_and_made_once_it_takes_it(site: Installation) -> None:
+    sql(site, "CREATE TRIGGER no BEFORE INSERT ON bookings BEGIN SELECT RAISE(ABORT, 'no bay is free'); END")
+    before = people(site)
+    booking = site.book_online(45, site.office.at(4, 9))
+    site.tell(booking)
+    said = site.run("sync")
+    assert (said.code, held(said)[0]["repairy_id"]) == (3, booking)
+    assert held(said)[0]["reason"].endswith("no bay is free")
+    assert people(site) == before
+    sql(site, "DROP TRIGGER no")
+    assert site.run("resolve", booking, "--retry").code == 0
+    assert (site.run("sync").code, site.row(45)["online_ref"]) == (0, booking)
+
+
 def test_an_online_booking_of_a_known_customer_changes_neither_side_of_him(site: Installation) -> None:
     """Another name and e-mail with his phone: the shop's customer stays, and so does what was typed online."""
     before = people(site)
@@ -225,6 +303,38 @@ def test_an_online_booking_of_a_known_customer_changes_neither_side_of_him(site:
     there = site.booking(45)["customer"]
     assert (there["firstName"], there["email"]) == ("Somebody", "else@example.com")
     assert site.calls("update") <= 1, "its reference alone"
+
+
+def test_a_known_customer_and_his_car_are_found_as_staff_spelled_them(site: Installation) -> None:
+    sql(
+        site,
+        "INSERT INTO customers (id, name, phone) VALUES (90, 'Known', '+61 (0)400-000-045')",
+        "INSERT INTO vehicles (id, customer_id, plate) VALUES (90, 90, 'aaa-045')",
+    )
+    before = people(site)
+    site.tell(site.book_online(45, site.office.at(4, 9), email="else@example.com"))
+    assert site.run("sync").code == 0
+    assert people(site) == before
+    assert [(row["name"], row["plate"]) for row in site.office.rows()][-1] == ("Known", "aaa-045")
+
+
+def test_a_plate_is_put_into_the_shop_without_what_a_customer_typed_between(site: Installation) -> None:
+    site.tell(site.book_online(45, site.office.at(4, 9), rego="aaa-0 45"))
+    site.run("sync")
+    assert site.row(45)["plate"] == "AAA045"
+
+
+def test_a_name_in_parts_is_put_into_the_shop_in_these_parts(tmp_path: Path) -> None:
+    """`Customer` and `van One` are not `Customer van` and `One`."""
+    demo = (CONFIG / "profiles" / "demo.toml").read_text(encoding="utf-8")
+    parts = demo.replace("VALUES (:name, :phone", "VALUES (:first_name || '/' || :last_name, :phone")
+    (tmp_path / "parts.toml").write_text(parts, encoding="utf-8")
+    with installed(tmp_path) as site:
+        site.configure(profile="parts.toml")
+        site.run("sync")
+        site.tell(site.book_online(45, site.office.at(4, 9), last_name="van One"))
+        site.run("sync")
+        assert site.row(45)["name"] == "Customer/van One"
 
 
 def test_a_customer_edited_at_repairy_is_noted_and_never_written_over_the_shops(site: Installation) -> None:

@@ -307,3 +307,25 @@ def test_colons_percent_signs_and_quotes_in_statements_and_texts_are_themselves(
     shop = layout.shop("SELECT id AS key, state AS status, at AS starts_at, n AS job_notes FROM jobs WHERE at LIKE '%:%'", write)
     awkward = "50 % off: 'quoted' \"twice\" \\ :key %s 漢 Zoë"
     assert shop.change("1", {}, {"job_notes": awkward}, NAMES).fields["job_notes"] == awkward
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["MATERIALIZED VIEW shown AS SELECT id, state FROM jobs", "FOREIGN TABLE shown (id INTEGER, state TEXT) SERVER mirror"],
+)
+def test_the_identity_follows_what_a_mirror_on_postgresql_is_made_of(postgres: Layout, kind: str) -> None:
+    postgres.run(
+        "DROP SERVER IF EXISTS mirror CASCADE", "DROP FOREIGN DATA WRAPPER IF EXISTS mirror CASCADE",
+        "CREATE FOREIGN DATA WRAPPER mirror", "CREATE SERVER mirror FOREIGN DATA WRAPPER mirror",
+        "CREATE TABLE jobs (id INTEGER, state TEXT)", f"CREATE {kind}",
+    )  # fmt: skip
+    shop = postgres.shop("SELECT id AS key, state AS status, state AS starts_at FROM shown")
+    assert shop.identity()["shown"] == "id integer, state text"
+
+
+def test_keys_that_a_shop_keeps_right_aligned_are_found_again(layout: Layout) -> None:
+    layout.run("CREATE TABLE jobs (id VARCHAR(6) PRIMARY KEY, state VARCHAR(10), at VARCHAR(20))")
+    layout.run("INSERT INTO jobs VALUES ('    12', 'open', '2026-03-06 09:00:00')")
+    shop = layout.shop("SELECT id AS key, state AS status, at AS starts_at FROM jobs")
+    (seen,) = shop.window(MARCH).rows
+    assert shop.read([seen.key]).keys() == {seen.key}

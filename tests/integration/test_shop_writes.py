@@ -113,6 +113,69 @@ def test_an_empty_phone_finds_nobody_and_the_next_way_is_tried(layout: Layout) -
     assert used(layout) == [(2,)]
 
 
+#  customers there -> whose a booking of 0400000001 and one@example.com becomes
+FOUND: dict[str, tuple[list[str], int]] = {
+    "by e-mail, with another phone": (["'A', '0400000009', 'one@example.com', NULL"], 1),
+    "by e-mail, without a phone": (["'A', NULL, 'one@example.com', NULL"], 1),
+    "the placeholder": (
+        ["'Online', NULL, NULL, NULL", "'A', '0400000001', NULL, NULL", "'B', '0400000001', NULL, NULL"],
+        1,
+    ),
+    "made anew": ([], 1),
+}
+
+
+def without_plate(layout: Layout, *rows: str, **step: Any) -> ShopStore:
+    """A shop whose SELECT shows no plate, and the customer's own phone."""
+    customers(layout, *rows)
+    find = [f"SELECT id FROM customers WHERE {field} = :{field}" for field in ("phone", "email")]
+    insert = "INSERT INTO customers (name, phone, email) VALUES (:name, :phone, :email)"
+    job = "INSERT INTO jobs (customer, state, at) VALUES (:customer_id, :status, :starts_at)"
+    select = "SELECT j.id AS key, j.state AS status, j.at AS starts_at, c.phone FROM jobs j JOIN customers c ON c.id = j.customer"
+    create = [{"set": "customer_id", "find": find, "insert": insert, "several": 1}, {"set": "key", "insert": job, **step}]
+    return layout.shop(select, {"create": create}, formats={"starts_at": "%Y-%m-%d %H:%M:%S"})
+
+
+@pytest.mark.parametrize("case", FOUND)
+def test_a_customer_who_was_there_keeps_his_own_phone_and_the_new_row_is_known(layout: Layout, case: str) -> None:
+    rows, whose = FOUND[case]
+    without_plate(layout, *rows).create({**BOOKING, "email": "one@example.com"}, NAMES)
+    assert used(layout) == [(whose,)]
+
+
+def test_yet_another_row_of_such_a_customer_is_not_taken_for_it(layout: Layout) -> None:
+    """Its start is another, though his phone is the one that was sent."""
+    job = "INSERT INTO jobs (customer, state, at) VALUES (:customer_id, :status, :starts_at)"
+    shop = without_plate(layout, "'A', '0400000001', NULL, NULL", insert=[job, "SELECT min(id) FROM jobs"])
+    layout.run("INSERT INTO jobs (customer, state, at) VALUES (1, 'open', '2026-03-20 09:00:00')")
+    with pytest.raises(Rejected, match="nothing was kept"):
+        shop.create(BOOKING, NAMES)
+
+
+def in_parts(layout: Layout, **limits: int) -> ShopStore:
+    """A shop that keeps first and last name in columns of their own."""
+    layout.run(f"CREATE TABLE jobs (id {SERIAL[layout.engine.dialect.name]}, first VARCHAR(20), last VARCHAR(20), {COLUMNS})")
+    insert = (
+        "INSERT INTO jobs (state, at, rego, first, last) VALUES (:status, '2026-03-06 09:00:00', :rego, :first_name, :last_name)"
+    )
+    select = SELECT.replace("phone,", "first AS first_name, last AS last_name,")
+    return layout.shop(select, {"create": [{"set": "key", "insert": insert}]}, limits=limits)
+
+
+IN_PARTS = {**BOOKING, "name": "Customer van One", "first_name": "Customer", "last_name": "van One"}
+
+
+def test_a_new_customer_keeps_the_parts_of_his_name(layout: Layout) -> None:
+    in_parts(layout, first_name=8).create(IN_PARTS, NAMES)
+    assert layout.rows("SELECT first, last FROM jobs") == [("Customer", "van One")]
+
+
+def test_a_part_that_is_only_worked_out_keeps_to_its_limit_too(layout: Layout) -> None:
+    with pytest.raises(Rejected, match="first_name is over the 8 characters") as refusal:
+        in_parts(layout, first_name=8).create({**BOOKING, "name": "Customer van One"}, NAMES)
+    assert (refusal.value.code, layout.rows("SELECT id FROM jobs")) == ("too_long", [])
+
+
 def test_a_number_that_somebody_else_took_is_worked_out_again(postgres: Layout) -> None:
     """The first try finds its number taken, the second has the next one."""
     jobs(postgres, 1)

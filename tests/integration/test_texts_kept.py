@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from sync.core.booking import Fields
 from sync.errors import Rejected
 from sync.ports import Names
 from sync.shop.kept import refuse_damage
@@ -106,11 +107,31 @@ def test_letters_that_a_latin1_column_lacks_are_refused_in_words(maria: Layout) 
     assert (refusal.value.code, maria.rows("SELECT notes FROM jobs")) == ("characters", [("n",)])
 
 
-def test_letters_that_a_shop_replaces_without_a_word_are_taken_back(old_maria: Layout) -> None:
-    shop = lax(old_maria, " CHARACTER SET latin1")
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("latin1", ODD), ("utf8mb3", "Call 😀"), ("latin1", "Call 😀"), ("latin2", "50 €"), ("latin2", "Short… (Rep)")],
+)
+def test_letters_and_signs_that_a_shop_replaces_without_a_word_are_taken_back(old_maria: Layout, charset: str, text: str) -> None:
+    shop = lax(old_maria, f" CHARACTER SET {charset}")
     with pytest.raises(Rejected, match="job_notes has a character that the shop's database replaced") as refusal:
-        shop.change("1", {}, {"job_notes": ODD}, NAMES)
+        shop.change("1", {}, {"job_notes": text}, NAMES)
     assert (refusal.value.code, old_maria.rows("SELECT notes FROM jobs")) == ("characters", [("n",)])
+
+
+def test_a_half_of_a_name_that_a_shop_cuts_without_a_word_is_taken_back(old_maria: Layout) -> None:
+    """The SELECT puts it together from two columns."""
+    lax(old_maria)
+    old_maria.run("ALTER TABLE jobs ADD COLUMN first VARCHAR(4), ADD COLUMN last VARCHAR(20)")
+    insert = [
+        "INSERT INTO jobs (id, state, at, rego, phone, first, last)"
+        " VALUES (7, :status, :starts_at, :rego, :phone, :first_name, :last_name)",
+        "SELECT 7",
+    ]
+    step = {"set": "key", "find": "SELECT 0 WHERE 1 = 0", "insert": insert}
+    shop = old_maria.shop(SELECT.replace("name,", "CONCAT(first, ' ', last) AS name,"), {**WRITE, "create": [step]})
+    with pytest.raises(Rejected, match="name was cut"):
+        shop.create({**BOOKING, "name": "Customer Longname"}, NAMES)
+    assert old_maria.rows("SELECT id FROM jobs") == [(1,)]
 
 
 def test_letters_that_the_connection_lacks_are_refused_in_words(maria: Layout) -> None:
@@ -142,19 +163,61 @@ def test_sqlite_stores_every_letter(lite: Layout) -> None:
 
 
 #  sent, shown -> the code, or None where the shop merely tidied it, refused it, or somebody wrote something else
-KEPT: dict[str, tuple[dict[str, str], dict[str, str], str | None]] = {
+KEPT: dict[str, tuple[Fields, Fields, str | None]] = {
     "as it was": ({"job_notes": "Call first"}, {"job_notes": "Call first"}, None),
     "tidied": ({"job_notes": "Call  first."}, {"job_notes": "CALL FIRST"}, None),
     "cut": ({"job_notes": "Call first"}, {"job_notes": "Call"}, "too_long"),
     "longer": ({"job_notes": "Call"}, {"job_notes": "Call first"}, None),
     "another": ({"job_notes": "Call first"}, {"job_notes": "Ring first"}, None),
-    "emptied": ({"job_notes": "Call first"}, {"job_notes": ""}, None),
+    "emptied": ({"job_notes": "Call first"}, {"job_notes": ""}, "characters"),
+    "emptied from null": ({"rego": "AAA001"}, {"rego": None}, "characters"),
+    "emptied on purpose": ({"job_notes": None}, {"job_notes": ""}, None),
+    "nothing in it but markup": ({"job_notes": "<br>"}, {"job_notes": ""}, None),
+    "not shown": ({"job_notes": "Call first"}, {"description": ""}, None),
     "replaced": ({"description": "Ж and Ж"}, {"description": "? and ?"}, "characters"),
     "replaced byte by byte": ({"description": "Ж and"}, {"description": "?? and"}, "characters"),
+    "replaced, then cut": ({"description": "Ж and Ж and more"}, {"description": "? and ?"}, "characters"),
+    "a long one replaced, then cut": ({"description": "Ж" * 400}, {"description": "?" * 255}, "characters"),
+    "a long one replaced by another": ({"description": "Ж" * 400}, {"description": "?" * 255 + " and"}, None),
+    "an emoji": ({"job_notes": "Call 😀"}, {"job_notes": "Call ?"}, "characters"),
+    "an emoji, byte by byte": ({"job_notes": "Call 😀 now"}, {"job_notes": "Call ???? now"}, "characters"),
+    "an emoji, half by half": ({"job_notes": "Call 😀 now"}, {"job_notes": "Call ?? now"}, "characters"),
+    "an emoji, and shouted": ({"job_notes": "Call 😀"}, {"job_notes": "CALL ?"}, "characters"),
+    "an emoji alone": ({"job_notes": "😀"}, {"job_notes": "?"}, "characters"),
+    "an emoji at which it was cut": ({"job_notes": "😀 call"}, {"job_notes": ""}, "characters"),
+    "an emoji at its end": ({"job_notes": "Call 😀"}, {"job_notes": "Call"}, "too_long"),
+    "a full stop at its end": ({"job_notes": "Call."}, {"job_notes": "Call"}, None),
+    "a sign": ({"description": "50 €"}, {"description": "50 ?"}, "characters"),
+    "the mark": ({"description": "Short… (Repairy)"}, {"description": "Short? (Repairy)"}, "characters"),
+    "a sign written otherwise": ({"description": "Short… “so”"}, {"description": 'Short... "so"'}, None),
+    "letters in capitals": ({"description": "é ж"}, {"description": "É Ж"}, None),
     "a question": ({"description": "why"}, {"description": "wh?"}, None),
     "half a plate": ({"rego": "AAA 0012"}, {"rego": "AAA001"}, "too_long"),
     "half a last name": ({"name": "Customer Longname"}, {"first_name": "Customer", "last_name": "Long"}, "too_long"),
     "half a first name": ({"name": "Customer Longname"}, {"first_name": "Cust", "last_name": "Longname"}, "too_long"),
+    "a last name of several words": (
+        {"name": "Customer van One", "first_name": "Customer", "last_name": "van One"},
+        {"first_name": "Customer", "last_name": "van One"},
+        None,
+    ),
+    "half of one": (
+        {"name": "Customer van One", "first_name": "Customer", "last_name": "van One"},
+        {"first_name": "Customer", "last_name": "van"},
+        "too_long",
+    ),
+    "half of the first of a whole name": ({"name": "Customer Longname"}, {"name": "Cust Longname"}, "too_long"),
+    "half of both": ({"name": "Customer Longname"}, {"name": "Cust Long"}, "too_long"),
+    "half of a first name of several words": (
+        {"name": "Customer A van One", "first_name": "Customer A", "last_name": "van One"},
+        {"name": "Cust van One"},
+        "too_long",
+    ),
+    "a name shouted": ({"name": "Customer Longname"}, {"name": "CUSTOMER LONGNAME"}, None),
+    "a last name alone": ({"name": "Customer Longname"}, {"name": "Longname"}, None),
+    "another name": ({"name": "Customer Longname"}, {"name": "Cust Other"}, None),
+    "parted elsewhere": ({"name": "Customer van One"}, {"first_name": "Customer", "last_name": "van One"}, None),
+    "no last name kept": ({"name": "Customer Longname"}, {"first_name": "Client", "last_name": ""}, None),
+    "no name kept": ({"name": "Customer Longname"}, {"first_name": None, "last_name": None}, "characters"),
     "a time": ({"starts_at": "2026-03-05T22:00:00Z"}, {"starts_at": "2026-03-05"}, None),
 }
 
@@ -168,11 +231,28 @@ def test_what_counts_as_damage(case: str) -> None:
     except Rejected as refusal:
         said = refusal
     assert (said and said.code) == code
-    assert not [value for value in sent.values() if value in str(said)]
+    assert not [value for value in sent.values() if value and value in str(said)]
+
+
+@pytest.mark.parametrize("field", ["description", "job_notes", "service_code", "make", "phone"])
+def test_a_new_row_may_lack_what_the_shop_keeps_elsewhere_but_not_its_own_texts(field: str) -> None:
+    if field in ("description", "job_notes"):
+        with pytest.raises(Rejected, match=f"{field} is shown empty by the shop's row"):
+            refuse_damage({field: "0400000001"}, {field: None}, new=True)
+    else:
+        refuse_damage({field: "0400000001"}, {field: None}, new=True)
+        with pytest.raises(Rejected, match=f"{field} is shown empty"):
+            refuse_damage({field: "0400000001"}, {field: None})
 
 
 def test_an_appended_note_is_looked_for_among_the_lines_there() -> None:
     refuse_damage({"job_notes": "ok\nok then"}, {"job_notes": "ok\nok then"}, "ok then")
+    refuse_damage({"job_notes": "ok"}, {"description": "w"}, "ok")
+    refuse_damage({"job_notes": "ok\n\nso"}, {"job_notes": "ok\n\nother"}, "so")
+    with pytest.raises(Rejected, match="job_notes is shown empty"):
+        refuse_damage({"job_notes": "ok"}, {"job_notes": None}, "ok")
+    with pytest.raises(Rejected, match="job_notes has a character"):
+        refuse_damage({"job_notes": "ok\ncall 😀"}, {"job_notes": "ok\ncall ?"}, "call 😀")
     with pytest.raises(Rejected, match="job_notes was cut"):
         refuse_damage({"job_notes": "ok\ncall before ten"}, {"job_notes": "ok\ncall bef"}, "call before ten")
 
@@ -290,6 +370,19 @@ def test_letters_that_the_shop_lacks_are_held_in_words(site: Installation, maria
     assert maria.rows("SELECT notes FROM jobs") == [("Zh rattle",)]
 
 
+def test_a_text_of_which_nothing_was_kept_is_held_and_not_emptied_at_repairy(site: Installation, lite: Layout) -> None:
+    """A statement that stores what stands before the first emoji."""
+    booking = in_step(site, lite)
+    before_it = PROFILE.replace("work = :description", "work = substr(:description, 1, instr(:description, '😀') - 1)")
+    text = before_it.format(select=SELECT.removesuffix(" FROM jobs"), limits="")
+    (site.folder / "jobs.toml").write_text(text, encoding="utf-8")
+    (reason,) = held(edited(site, booking, productDescription="😀 rattle"))
+    assert "description is shown empty by the shop's row once it is written; the write was taken back" in reason
+    assert site.run("sync").code == 3
+    assert site.bookings()[0]["productDescription"] == "😀 rattle"
+    assert lite.rows("SELECT work FROM jobs") == [("w",)]
+
+
 def test_an_online_booking_that_does_not_fit_is_held_and_told_why(site: Installation, old_maria: Layout) -> None:
     old_maria.run("SET GLOBAL sql_mode = ''")
     in_step(site, old_maria)
@@ -313,6 +406,15 @@ def test_a_stated_limit_holds_before_anything_is_written(site: Installation, lit
     assert lite.rows("SELECT notes FROM jobs") == [("n",)]
 
 
+def test_a_limit_too_small_for_a_shortened_text_holds(site: Installation, lite: Layout) -> None:
+    """Not even the words that say where the rest is would fit."""
+    booking = in_step(site, lite, limits='[limits]\njob_notes = 10\noverflow = "shorten"')
+    (reason,) = held(edited(site, booking, jobNotes=LONG))
+    assert "job_notes is over the 10 characters that the shop takes; nothing was cut" in reason
+    assert lite.rows("SELECT notes FROM jobs") == [("n",)]
+    assert site.bookings()[0]["jobNotes"] == LONG
+
+
 def test_a_shortened_text_says_where_the_rest_is_and_comes_back_without_harm(site: Installation, lite: Layout) -> None:
     """The full one stays at Repairy through further passes, and a change of it is shortened anew."""
     booking = in_step(site, lite, limits='[limits]\njob_notes = 36\noverflow = "shorten"')
@@ -329,10 +431,32 @@ def test_a_shortened_text_says_where_the_rest_is_and_comes_back_without_harm(sit
     assert site.bookings()[0]["jobNotes"] == "Squeal " + LONG
 
 
-def test_an_edit_of_a_shortened_text_in_the_shop_is_held(site: Installation, lite: Layout) -> None:
-    booking = in_step(site, lite, limits='[limits]\njob_notes = 36\noverflow = "shorten"')
-    assert edited(site, booking, jobNotes=LONG).code == 0
-    lite.run("UPDATE jobs SET notes = 'Done! ' || notes")
+BY_STAFF = {
+    "in front of it": "'Done! ' || notes",
+    "after its mark": "notes || ' - done'",
+    "the mark removed": "substr(notes, 1, instr(notes, '…') - 1)",
+    "all of it replaced": "'New text'",
+    "emptied": "NULL",
+}
+
+
+@pytest.mark.parametrize("how", BY_STAFF)
+@pytest.mark.parametrize("field", ["job_notes", "description"])
+def test_an_edit_of_a_shortened_text_in_the_shop_is_held(site: Installation, lite: Layout, field: str, how: str) -> None:
+    wire, column = {"job_notes": ("jobNotes", "notes"), "description": ("productDescription", "work")}[field]
+    booking = in_step(site, lite, limits=f'[limits]\n{field} = 36\noverflow = "shorten"')
+    assert edited(site, booking, **{wire: LONG}).code == 0
+    lite.run(f"UPDATE jobs SET {column} = {BY_STAFF[how].replace('notes', column)}")
     (reason,) = held(site.run("sync"))
     assert "holds this text only shortened" in reason
-    assert site.bookings()[0]["jobNotes"] == LONG
+    assert site.bookings()[0][wire] == LONG
+
+
+def test_a_person_says_that_the_shops_edit_of_a_shortened_text_is_right(site: Installation, lite: Layout) -> None:
+    booking = in_step(site, lite, limits='[limits]\njob_notes = 36\noverflow = "shorten"')
+    assert edited(site, booking, jobNotes=LONG).code == 0
+    lite.run("UPDATE jobs SET notes = 'New text'")
+    assert site.run("sync").code == 3
+    assert site.run("resolve", booking, "--use", "shop").code == 0
+    assert site.run("sync").code == 0
+    assert site.bookings()[0]["jobNotes"] == "New text"

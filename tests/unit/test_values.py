@@ -13,7 +13,8 @@ import pytest
 
 from sync.core.booking import Sighting
 from sync.ports import Names
-from sync.shop.binding import Binder, laid_over
+from sync.shop import remembered
+from sync.shop.binding import Binder, laid_over, over_limit, phone_forms
 from sync.shop.profile import Profile
 from sync.shop.values import Reader, key_text, key_value, text
 from tests.fakes import MELBOURNE
@@ -90,6 +91,15 @@ TIMES: dict[str, tuple[object, str | None]] = {
     "null": (None, None),
     "empty": ("", None),
     "a zero date": ("0000-00-00 00:00:00", None),
+    "a zero date in bytes": (bytearray(b"0000-00-00 00:00:00"), None),
+    "nothing in bytes": (memoryview(bytearray()), None),
+    "text in bytes": (bytearray(b"2026-03-06 09:00:00"), "2026-03-05T22:00:00Z"),
+    "a day without dashes": ("20260306", "2026-03-06"),
+    "a day and time without dashes": ("20260306T090000", "2026-03-05T22:00:00Z"),
+    "the empty date of Delphi and Access": (datetime(1899, 12, 30), None),
+    "the same in text": ("1899-12-30 00:00:00", None),
+    "the first day that is one": (date(1900, 1, 1), "1900-01-01"),
+    "the last day that is one": ("9990-12-31", "9990-12-31"),
 }
 
 
@@ -103,6 +113,47 @@ def test_a_start_as_utc_text(case: str) -> None:
 def test_a_start_that_is_no_time_is_marked_and_nobody_writes_there(raw: object) -> None:
     seen = read("starts_at", {"starts_at": raw})
     assert (seen.fields["starts_at"], seen.marks, seen.locked) == (None, ("starts_at:unreadable",), True)
+
+
+FAR: dict[str, tuple[str, dict[str, object], dict[str, Any]]] = {
+    "a day": ("starts_at", {"starts_at": date(9999, 12, 31)}, {}),
+    "a day in text": ("starts_at", {"starts_at": "0001-01-01"}, {}),
+    "a day in another form": ("starts_at", {"starts_at": "31/12/9999"}, {"formats": {"starts_at": "%d/%m/%Y"}}),
+    "a time": ("starts_at", {"starts_at": datetime(1, 1, 1)}, {}),
+    "a time that has a zone": ("starts_at", {"starts_at": datetime(9999, 12, 31, 23, tzinfo=UTC)}, {}),
+    "a time in text": ("starts_at", {"starts_at": "9999-12-31 09:00:00"}, {}),
+    "a time just before": ("starts_at", {"starts_at": "1899-12-31 23:59:59"}, {}),
+    "a day just before the empty date": ("starts_at", {"starts_at": "1899-12-29"}, {}),
+    "a time just after": ("starts_at", {"starts_at": datetime(9991, 1, 1)}, {}),
+    "a day of its own": ("date", {"date": "31/12/9999"}, {"formats": {"date": "%d/%m/%Y"}}),
+    "a day beside its time": ("date, time", {"date": date(9999, 12, 31), "time": "09:00"}, {}),
+}
+
+
+@pytest.mark.parametrize("case", FAR)
+def test_a_day_that_stands_for_never_is_no_day_in_whatever_form(case: str) -> None:
+    columns, row, tables = FAR[case]
+    seen = read(columns, row, **tables)
+    assert (seen.fields["starts_at"], seen.marks, seen.locked) == (None, ("starts_at:unreadable",), True)
+
+
+@pytest.mark.parametrize("raw", ["9999-12-31 00:00:00", datetime(9999, 12, 31), date(1, 1, 1)])
+def test_nor_is_a_stamp_or_an_end(raw: object) -> None:
+    for column in ("changed_at", "ends_at"):
+        seen = read(f"starts_at, {column}", {"starts_at": None, column: raw})
+        assert (seen.changed_at, seen.fields.get("ends_at"), seen.marks) == (None, None, (f"{column}:unreadable",))
+
+
+def test_nor_is_an_end_that_so_many_minutes_make() -> None:
+    seen = read("starts_at, minutes", {"starts_at": datetime(9990, 12, 31, 9), "minutes": 60 * 24 * 2})
+    assert (seen.fields["ends_at"], seen.marks) == (None, ("ends_at:unreadable",))
+
+
+@pytest.mark.parametrize("raw", [timedelta(hours=25), timedelta(days=1), timedelta(hours=-1)])
+def test_a_length_of_time_that_is_no_time_of_day_is_marked(raw: timedelta) -> None:
+    """MariaDB's TIME goes from -838 to 838 hours."""
+    seen = read("date, time", {"date": date(2026, 3, 6), "time": raw})
+    assert (seen.fields["starts_at"], seen.marks) == (None, ("starts_at:unreadable",))
 
 
 def test_an_hour_that_happens_twice_is_the_earlier_and_marked() -> None:
@@ -161,6 +212,21 @@ def test_each_column_has_its_own_zone_and_form() -> None:
     assert seen.changed_at == "2026-03-05T22:00:00Z"
 
 
+def test_of_the_values_that_were_read_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "_MANY", 10)
+    asked: list[int] = []
+
+    def spelled(raw: int) -> str:
+        asked.append(raw)
+        return str(raw)
+
+    texts = remembered.Remembered(spelled)
+    assert texts.column([1, 2, 1, 2]) == ["1", "2", "1", "2"]
+    assert asked == [1, 2], "what comes again is looked up"
+    assert texts.column(range(100)) == [str(number) for number in range(100)]
+    assert len(texts) <= 10
+
+
 def test_internal_notes_and_carried_columns_never_enter_a_snapshot() -> None:
     seen = read(
         "starts_at, internal_notes, x_no, rego", {"starts_at": None, "internal_notes": "private", "x_no": 3, "rego": "aaa-001 "}
@@ -182,7 +248,7 @@ def test_what_counts_as_locked(raw: object, locked: bool) -> None:
     assert read("starts_at, locked", {"starts_at": None, "locked": raw}).locked is locked
 
 
-@pytest.mark.parametrize("raw", [7, "A-7", UUID(int=7), Decimal(7), b"\x00\xff"])
+@pytest.mark.parametrize("raw", [7, "A-7", "    12", UUID(int=7), Decimal(7), b"\x00\xff"])
 def test_a_key_goes_back_in_the_type_it_was_read_in(raw: object) -> None:
     assert key_value(key_text(raw), type(raw)) == raw
 
@@ -270,6 +336,58 @@ def test_a_status_keeps_the_type_it_has_in_the_profile() -> None:
 def test_a_single_word_is_a_first_name_with_an_empty_last_one() -> None:
     values = bound({"name": "Customer"})
     assert (values["first_name"], values["last_name"]) == ("Customer", "")
+
+
+FORMS = {
+    "+61 400 000 001": {"0400000001", "400000001", "61400000001", "0061400000001", "+61400000001", "+610400000001"},
+    "1300 000 001": {"1300000001", "+1300000001"},
+    "+44 7400 000001": {"447400000001", "+447400000001"},
+}
+
+
+@pytest.mark.parametrize("number", FORMS)
+def test_a_phone_is_looked_for_in_every_form_that_means_it(number: str) -> None:
+    """First as it is bound. A number that only ends alike is another's."""
+    assert set(phone_forms(number)) == FORMS[number]
+    assert phone_forms(number)[0] == bound({"phone": number})["phone"]
+
+
+NAMED: dict[str, tuple[dict[str, str | None], tuple[str | None, ...]]] = {
+    "both": (
+        {"name": "Customer van Number One", "first_name": "Customer", "last_name": "van Number One"},
+        ("Customer van Number One", "Customer", "van Number One"),
+    ),
+    "parts": ({"first_name": "Customer", "last_name": "van One"}, ("Customer van One", "Customer", "van One")),
+    "a first name alone": (
+        {"name": "Customer van One", "first_name": "Customer van One"},
+        ("Customer van One", "Customer van One", ""),
+    ),
+    "empty parts": ({"name": "Customer One", "first_name": None, "last_name": None}, ("Customer One", "Customer", "One")),
+    "nothing": ({"name": None}, (None, "", "")),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_name_that_came_in_parts_is_bound_in_these_parts(case: str) -> None:
+    fields, expected = NAMED[case]
+    values = bound(fields)
+    assert tuple(values[name] for name in ("name", "first_name", "last_name")) == expected
+
+
+LIMITED: dict[str, tuple[dict[str, str | None], str | None]] = {
+    "parts within": ({"name": "Cust van Number One", "first_name": "Cust", "last_name": "van Number One"}, None),
+    "a part over": ({"name": "Customer One", "first_name": "Customer", "last_name": "One"}, "first_name"),
+    "a part that a split makes over": ({"name": "Cust van One"}, "first_name"),
+    "a whole name over that its parts make": ({"first_name": "Cust", "last_name": "van Number One and more"}, "name"),
+    "all within": ({"name": "Cust One"}, None),
+    "no name": ({"phone": "0400000001"}, None),
+}
+
+
+@pytest.mark.parametrize("case", LIMITED)
+def test_limits_hold_for_what_is_bound(case: str) -> None:
+    fields, over = LIMITED[case]
+    assert over_limit(fields, profile("starts_at", limits={"first_name": 6, "name": 20})) == over
 
 
 LAID: dict[str, tuple[dict[str, str | None], dict[str, str | None], dict[str, str | None]]] = {
