@@ -1,7 +1,7 @@
 """The command line. Each command opens what it needs, calls one function, and says what came of it.
 
 stdout carries results (one JSON object with --json), stderr the log. Exit codes, the first that applies:
-2 usage · 78 configuration · 75 a side or the lease could not be had · 1 failed · 3 done, but something is held · 0 good.
+2 usage · 78 configuration · 75 a side, address or lease could not be had · 1 failed · 3 done, but something is held · 0 good.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 import typer
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from sync import logs
 from sync.cli.common import Asked, table
@@ -28,7 +29,7 @@ from sync.machine import SystemClock
 from sync.settings import secrets
 from sync.share import CONFIG
 from sync.shop import wizard
-from sync.shop.wizard import files, propose
+from sync.shop.wizard import address, files, propose, words
 
 _VISIBLE = {
     "created": "a confirmation of bookings that the shop makes",
@@ -79,10 +80,14 @@ def init(
         (CONFIG / "repairy-sync.toml").read_text(encoding="utf-8"), _values(ask, url, workshop, zone, out)
     )
     if show:
-        asked.say(made.facts | {"profile": made.profile, "configuration": config}, made.profile, f"# {files.CONFIG}\n{config}")
-        return
-    written = files.write(out, made.profile, config, _secrets(ask, password))
-    asked.say(made.facts | {"files": [str(path) for path in written]}, *_next(out, written))
+        texts = made.facts | {"profile": made.profile, "configuration": config}
+        asked.say(texts, made.profile, f"# {files.CONFIG}\n{config}", *([_sample(made.rows)] if yes else []))
+    else:
+        written, kept = files.write(out, made.profile, config, _secrets(ask, password))
+        paths = {"files": [str(path) for path in written], "kept": [str(path) for path in kept]}
+        asked.say(made.facts | paths, *_next(out, written, kept))
+    if made.unusable:
+        raise SyncError(f"Not usable yet: {made.unusable.removeprefix('key: ')}.")
 
 
 @dataclass(frozen=True)
@@ -105,33 +110,38 @@ class Questions:
         return not self.silent and typer.confirm(question, default=False, err=True)
 
     def show(self, *lines: Any) -> None:
+        """Only beside questions."""
         if not self.silent:
-            console = Console(stderr=True, highlight=False)
-            for line in lines:
-                console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+            self.say(*lines)
+
+    def say(self, *lines: Any) -> None:
+        console = Console(stderr=True, highlight=False)
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=True) if isinstance(line, str) else console.print(line)
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of it: the profile's text, and the facts for --json."""
+    """What came of it."""
 
-    profile: str
-    facts: dict[str, Any]
+    profile: str  # its text
+    facts: dict[str, Any]  # for --json
+    rows: Sequence[Mapping[str, str | None]]  # some bookings as Repairy would see them
+    unusable: str  # why the bridge cannot work with it at all; "" where it can
 
 
 def _address(shop_url: str, ask: Questions) -> tuple[sa.URL, str]:
     """The address without its password, and the password: of the address, the environment, or the prompt."""
     try:
-        url = sa.make_url(shop_url)
-    except (sa.exc.ArgumentError, ValueError):
-        raise typer.BadParameter("SHOP_URL is no database address; write it like mariadb+pymysql://user@host/database") from None
+        url, typed = address.parted(shop_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     if url.get_backend_name() == "sqlite":
         return url, ""
-    given = url.password or os.environ.get(secrets.variable("shop_password"), "")
-    url = url._replace(password=None)
+    given = typed or os.environ.get(secrets.variable("shop_password"), "")
     if not given:
         given = ask.text(f"Password of {url.username or 'the user'} {_LATER.replace('later', 'none')}", "", hidden=True)
-    return url, str(given)
+    return url, given
 
 
 def _zone(named: str, ask: Questions) -> str:
@@ -179,10 +189,12 @@ def _propose(url: sa.URL, password: str, name: str, zone: ZoneInfo, ask: Questio
     written = propose.profile(draft, found, name, facts)
     rows, faults = wizard.preview(url, password or None, propose.parsed(written), zone, SystemClock())
     draft.refused = propose.refused(faults)
-    if draft.refused:  # this user may not write there, for one
-        written = propose.profile(draft, found, name, facts)
-        faults = [fault for fault in faults if not fault.startswith("write.")]
+    faults = [fault for fault in faults if not fault.startswith("write.")]  # this user may not write there, for one: refused
+    keyless = next((line for line in draft.unsure if not draft.key and line.startswith("key: ")), "")
+    faults = [fault for fault in faults if not (keyless and fault.startswith("booking.select: `key`"))]  # said already
     _show(ask, draft.unsure, faults, rows)
+    draft.unsure += [fault for fault in faults if not fault.startswith("status.read")]  # those stand with the statuses
+    written = propose.profile(draft, found, name, facts)
     return Made(
         written,
         {
@@ -190,8 +202,11 @@ def _propose(url: sa.URL, password: str, name: str, zone: ZoneInfo, ask: Questio
             "candidates": [{"table": one.table.id, "rows": one.table.rows, "why": one.why} for one in candidates],
             "columns": dict(propose.columns(draft)),
             "statuses": [{"stored": word.stored, "rows": word.rows, "means": word.means} for word in found],
-            "unsure": [*draft.unsure, *faults],
+            "unsure": list(dict.fromkeys([*draft.unsure, *faults])),
+            "sample": rows,
         },
+        rows,
+        keyless,
     )
 
 
@@ -209,18 +224,25 @@ def _statuses(found: Sequence[wizard.Word], ask: Questions) -> list[wizard.Word]
     ask.show("What does each stored status mean? `ignore`: none of Repairy's concern; `later`: its bookings wait for you")
     answered = []
     for word in found:
-        means = ask.text(f'"{word.stored}" ({word.rows:,} rows)', word.means or "later", among=_MEANINGS)
+        guess = None if word.means else words.guess(word.stored)
+        rows = f"{word.rows:,} rows" + (f"; UNSURE: {guess}?" if guess else "")
+        means = ask.text(f'"{word.stored}" ({rows})', word.means or "later", among=_MEANINGS)
         answered.append(replace(word, means=None if means == "later" else means))
     return answered
 
 
 def _show(ask: Questions, unsure: Sequence[str], faults: Sequence[str], rows: Sequence[Mapping[str, str | None]]) -> None:
-    ask.show(*(f"unsure: {line}" for line in unsure), *(f"still to do: {line}" for line in faults))
+    lines = [*(f"unsure: {line}" for line in unsure), *(f"still to do: {line}" for line in faults)]
+    ask.say(*map(propose.one_line, lines))
+    ask.show(_sample(rows))
+
+
+def _sample(rows: Sequence[Mapping[str, str | None]]) -> Table:
     names = [name for name in ("key", "status", "starts_at", "name", "phone", "rego", "make", "description") if _any(rows, name)]
     shown = table("Bookings as Repairy would see them", *names)
     for row in rows:
         shown.add_row(*(row.get(name) or "" for name in names))
-    ask.show(shown)
+    return shown
 
 
 def _any(rows: Sequence[Mapping[str, str | None]], name: str) -> bool:
@@ -230,12 +252,12 @@ def _any(rows: Sequence[Mapping[str, str | None]], name: str) -> bool:
 def _values(ask: Questions, url: sa.URL, name: str, zone: ZoneInfo, out: Path) -> dict[str, object]:
     """What the configuration says that the sample does not."""
     visible = [kind for kind, what in _VISIBLE.items() if ask.yes(f"May Repairy send {what} ({kind})?")]
-    address = _lan()
-    on_lan = address and ask.yes(f"Show the status page to the shop's network, at http://{address}:8780? Otherwise only here")
+    lan = _lan()
+    on_lan = lan and ask.yes(f"Show the status page to the shop's network, at http://{lan}:8780? Otherwise only here")
     values: dict[str, object] = {
         "secrets_dir": files.SECRETS,
         "safety.visible": visible,
-        "web.listen": f"{address if on_lan else '127.0.0.1'}:8780",
+        "web.listen": f"{lan if on_lan else '127.0.0.1'}:8780",
         "workshops.name": name,
         "workshops.timezone": str(zone),
         "workshops.shop_url": _from(url, out),
@@ -279,10 +301,11 @@ def _secrets(ask: Questions, password: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if value and not os.environ.get(secrets.variable(name))}
 
 
-def _next(out: Path, written: Sequence[Path]) -> list[str]:
+def _next(out: Path, written: Sequence[Path], kept: Sequence[Path]) -> list[str]:
     """What was made, and what its owner does now."""
     return [
         *(f"made {path}" for path in written),
+        *(f"kept {path} as it was; what was given now is not in it: look which of the two is right" for path in kept),
         f"Now read {out / files.PROFILE}, lines with UNSURE first, and put into {out / files.CONFIG} what Repairy gave you: "
         f"base_url, partner_id, the workshop's id; repairy_app_key and repairy_app_secret are files in {out / files.SECRETS}.",
         f"Then: repairy-sync --config {out / files.CONFIG} check. Nothing is written to either side until you change `mode`.",

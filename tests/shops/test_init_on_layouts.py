@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,15 +25,28 @@ from tests.shops.site import utc
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
-# Of each layout: the bookings' table, what its status is read from, and its start.
-RIGHT: Mapping[str, tuple[str, tuple[str, ...], str]] = {
-    "dms-mirror": ("appointments", ("progress_status",), "bring_timestamp"),
-    "small-shop": ("Appointment", ("Completed",), "date"),
-    "event-garage": ("MaintenanceJob", ("ActualStartTime", "ActualEndTime"), "starttime"),
-    "erp": ("in_interventi", ("codice",), "first_start"),
-    "frappe": ("tabService Appointment", ("status",), "scheduled_start"),
-    "firebird-garage": ("jobs", ("stat",), "dropoff"),
+# Of each layout: the bookings' table, its key, what its status is read from, and its start.
+RIGHT: Mapping[str, tuple[str, list[str], tuple[str, ...], str]] = {
+    "dms-mirror": ("appointments", ["id"], ("progress_status",), "bring_timestamp"),
+    "small-shop": ("Appointment", ["id"], ("Completed",), "date"),
+    "event-garage": ("MaintenanceJob", ["id"], ("ActualStartTime", "ActualEndTime"), "starttime"),
+    "erp": ("in_interventi", ["id"], ("codice",), "first_start"),
+    "frappe": ("tabService Appointment", ["name"], ("status",), "scheduled_start"),
+    "firebird-garage": ("jobs", ["branch", "jobnr"], ("stat",), "dropoff"),
 }
+# Of each layout: what each word on a booking means. None: nobody can tell from a number or a letter, and init says so.
+DERIVED = {"booked": "pending", "in progress": "processing", "done": "done"}
+MEANT: Mapping[str, Mapping[str, str | None]] = {
+    "dms-mirror": {"1": "pending", "3": None, "4": None, "9": None},
+    "small-shop": DERIVED,
+    "event-garage": DERIVED,
+    "erp": {"CALL": "pending", "WIP": "processing", "OK": "done", "FAT": "done", "deleted": "cancelled"},
+    "frappe": {
+        "Scheduled": "pending", "Checked-In": "processing", "In Progress": "processing", "Completed": "done",
+        "Cancelled": "cancelled",
+    },
+    "firebird-garage": {"B": "pending", "W": None, "I": None, "X": None},
+}  # fmt: skip
 
 
 def told(*words: str) -> Any:
@@ -49,10 +63,15 @@ def test_init_sees_a_shop_as_its_owner_does(program: Program, tmp_path: Path, mo
     went = [one for one in program.populate(300, 1) if _is_ordinary(one)]
     url = program.shop_url if "read_only_url" in program.absent else program.read_only_url()
     found = told("init", url, "--yes", "--name", "Northside", "--timezone", str(ZONE), "--out", str(tmp_path / "made"))
-    table, columns, start = RIGHT[program.name]
+    table, key, columns, start = RIGHT[program.name]
+    assert went, "no ordinary booking is to come: nothing would be compared"
     assert found["table"].lower() == table.lower()
     assert all(column.lower() in found["columns"]["status"].lower() for column in columns)
     assert found["columns"]["starts_at"].rpartition(".")[2].strip('"').lower() == start
+    assert re.findall(r"\.[\"`]?(\w+)", found["columns"]["key"].lower()) == key
+    means = {one["stored"]: one["means"] for one in found["statuses"] if one["rows"]}
+    assert len(means) >= 2
+    assert means.items() <= MEANT[program.name].items()
     assert not [line for line in found["unsure"] if line.startswith(("booking.", "write.", "dialects"))]
     shown = _by_plate(program, tmp_path / "made" / "our-shop.toml")
     for one in went:
@@ -60,7 +79,8 @@ def test_init_sees_a_shop_as_its_owner_does(program: Program, tmp_path: Path, mo
         seen = shown[plate(one.number)]
         assert {field: seen[field] for field in expected} == expected
         assert seen["phone"] in (phone(one.customer).replace(" ", ""), None if _has_no_phone(program, one) else "")
-        assert program.row(str(seen["key"])) is not None
+        assert seen["status"] == "pending"
+        assert program.row(str(seen["key"])) == program.row(*(program.keys_of(plate(one.number)) or [str(seen["key"])]))
     for secret in ("APP_KEY", "APP_SECRET"):
         monkeypatch.setenv(f"REPAIRY_SYNC_REPAIRY_{secret}", "made-up")
     assert told("--config", str(tmp_path / "made" / "repairy-sync.toml"), "check", "--offline")["findings"]

@@ -60,13 +60,21 @@ class Shop:
 
     def made(self) -> tuple[Profile, wizard.Draft, list[Mapping[str, str | None]]]:
         """Profile, draft, and ten bookings as Repairy would see them; the profile fits the database."""
-        now = datetime.now(ZONE).replace(tzinfo=None)
-        looked = wizard.explorer(self.url, None, ZONE)
-        drafted = wizard.draft(looked, wizard.likely(looked, now)[0], now, ZONE)
-        profile = propose.parsed(propose.profile(drafted, wizard.words_of(looked, drafted), "Northside"))
+        drafted, written = self.proposed()
+        profile = propose.parsed(written)
         rows, faults = wizard.preview(self.url, None, profile, ZONE, SystemClock())
         assert not [fault for fault in faults if not fault.startswith("status.read")], faults
         return profile, drafted, list(rows)
+
+    def written(self) -> str:
+        """The profile's file."""
+        return self.proposed()[1]
+
+    def proposed(self) -> tuple[wizard.Draft, str]:
+        now = datetime.now(ZONE).replace(tzinfo=None)
+        looked = wizard.explorer(self.url, None, ZONE)
+        drafted = wizard.draft(looked, wizard.likely(looked, now)[0], now, ZONE)
+        return drafted, propose.profile(drafted, wizard.words_of(looked, drafted), "Northside")
 
 
 def coming(rows: Sequence[Mapping[str, str | None]]) -> set[str | None]:

@@ -1,7 +1,8 @@
 """The wizard: makes a profile from a live shop database. It reads, and never writes; nothing it finds leaves this machine.
 
 `explore` asks the database, `recognise` and `words` judge values and names, `candidates` finds the bookings, `joins`, `statuses`,
-`hours` and `fields` fill a `draft`, `propose` and `writes` say it as a profile. Whoever asks the owner is `cli.init`.
+`hours`, `ends` and `fields` fill a `draft`, `propose` and `writes` (with `constants` and `finds`) say it as a profile. Whoever
+asks the owner is `cli.init`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ def draft(looked: Explorer, chosen: Candidate, now: datetime, zone: ZoneInfo) ->
     table = chosen.table
     letter = next((sign for sign in table.name.lower().removeprefix("tab") if sign.isascii() and sign.isalpha()), "b")
     made = Draft(looked.engine.dialect, Joined(letter, table), read_only=looked.read_only())
+    _say_key(made)
     joins.follow(looked, made)
+    three = [one.table for one in (made.booking, made.customer, made.vehicle) if one]
+    made.references = {one.id: looked.references(one) for one in three}
     statuses.choose(looked, made)
     hours.choose(looked, made, chosen.start, now)
     made.timezone = hours.zone_of(chosen.start, zone)
@@ -57,6 +61,21 @@ def draft(looked: Explorer, chosen: Candidate, now: datetime, zone: ZoneInfo) ->
         if name not in made.picked and not (name == "name" and "first_name" in made.picked):
             made.unsure.append(f"{name}: no column was found; a booking without it cannot be created at Repairy")
     return made
+
+
+def _say_key(made: Draft) -> None:
+    """That the key is a guess, or that there is none."""
+    table = made.booking.table
+    if not made.key:
+        made.unsure.append(
+            f"key: {table.id} has no primary key, and no other column looks like a booking's number. Without a key nothing can "
+            "be read: put what tells one booking from another, and never changes, in place of '' AS key"
+        )
+    elif table.implied:
+        made.unsure.append(
+            f"key: {table.id} has no primary key; {table.key[0]} never repeats in what is there. Is it the booking's number, "
+            "which never changes and is never used again?"
+        )
 
 
 def words_of(looked: Explorer, made: Draft) -> list[Word]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Dialect
 
-from sync.shop.wizard.explore import Column, Reference, Table
+from sync.shop.wizard.explore import Column, Reference, Table, numbers_rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Picked:
     column: Column | None = None
     inline: Column | None = None  # the bookings' own column that stands in where the linked row has nothing
     inside: str = ""  # the expression within a grouped sub-query
+    apart: Mapping[str, str] = field(default_factory=dict)  # put together of these columns: what is written into each
 
 
 @dataclass
@@ -63,13 +64,15 @@ class Draft:
     unsure: list[str] = field(default_factory=list)
     customer: Joined | None = None
     vehicle: Joined | None = None
+    references: Mapping[str, Sequence[Reference]] = field(default_factory=dict)  # of these three tables: declared or inferred
     read_only: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)  # statement -> what the engine said against it
 
     @property
     def key(self) -> list[str]:
-        """The columns of the bookings' key."""
-        return list(self.booking.table.key)
+        """The columns of the bookings' key; none where nothing but a plate or a text never repeats."""
+        table = self.booking.table
+        return [name for name in table.key if not table.implied or numbers_rows(table.columns[name])]
 
     @property
     def engine(self) -> str:

@@ -5,7 +5,7 @@ RULE: it reads, and never writes: the inspector and plain SELECTs, one at a time
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ from sync.shop.wizard import recognise, words
 
 _SAMPLE = 400  # rows looked at in each table, the latest by its key
 _SYSTEM = ("information_schema", "pg_catalog", "sys", "guest", "performance_schema", "mysql")
+_LONGEST = 1000  # signs of a text that are kept of a row that was looked at
+_KEYS = ("id", "nr", "no", "num", "number", "nummer", "numero", "key", "code", "uuid", "guid")
 _SEVERAL_SCHEMAS = ("postgresql", "mssql")  # elsewhere another schema is another database
 
 
@@ -59,9 +61,10 @@ class Table:
     name: str
     view: bool
     columns: Mapping[str, Column]
-    key: tuple[str, ...]  # of a table without a primary key, and of a view: the first column that never repeats
+    key: tuple[str, ...]
     declared: tuple[Reference, ...]
     rows: int
+    implied: bool = False  # no primary key, or a view: the key is a column that never repeats in what is there
     newest: datetime | None = None  # of all its times
     sample: tuple[Mapping[str, object], ...] = field(default=(), repr=False)
 
@@ -193,19 +196,20 @@ def _table(connection: sa.Connection, schema: str | None, name: str, view: bool)
         foreign = [] if view else inspector.get_foreign_keys(name, schema)
         bare = sa.table(name, *(sa.column(one["name"]) for one in declared), schema=schema)
         rows = int(connection.execute(sa.select(sa.func.count()).select_from(bare)).scalar_one())
-        sample = _sample(connection, bare, key or (declared[0]["name"],))
+        bulky = {one["name"] for one in declared if isinstance(one["type"], sa.LargeBinary)} - set(key)
+        sample = _sample(connection, bare, bulky, key)
     except sa.exc.SQLAlchemyError:
         connection.rollback()
         return None
     columns = {one["name"]: _column(one, sample) for one in declared}
-    key = key or _implied(connection, bare, rows, columns)
+    implied = () if key else _implied(connection, bare, rows, columns)
     references = tuple(
         Reference(one["constrained_columns"][0], _target(one, schema), (one["referred_columns"] or [""])[0], declared=True)
         for one in foreign
         if len(one["constrained_columns"]) == 1
     )
     newest = max((max(moments) for column in columns.values() if (moments := column.moments())), default=None)
-    return Table(schema, name, view, columns, key, references, rows, newest, tuple(sample))
+    return Table(schema, name, view, columns, key or implied, references, rows, bool(implied), newest, tuple(sample))
 
 
 def _target(foreign: Any, schema: str | None) -> str:
@@ -213,21 +217,47 @@ def _target(foreign: Any, schema: str | None) -> str:
     return f"{other}.{foreign['referred_table']}" if other and other != schema else str(foreign["referred_table"])
 
 
-def _sample(connection: sa.Connection, bare: sa.TableClause, key: Sequence[str]) -> list[dict[str, object]]:
-    query = sa.select(bare).limit(_SAMPLE)
-    result = connection.execute(query.order_by(*(bare.c[name].desc() for name in key)))
-    names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result.all()]
+def _sample(
+    connection: sa.Connection, bare: sa.TableClause, bulky: Collection[str], key: Sequence[str]
+) -> list[dict[str, object]]:
+    """The latest rows, without pictures and documents, and without the ends of long texts."""
+    there = [column for column in bare.c if column.name not in bulky]
+    order = [bare.c[name].desc() for name in key] or [column.desc() for column in there[:1]]
+    result = connection.execute(sa.select(*there).order_by(*order).limit(_SAMPLE)) if there else None
+    rows = result.all() if result else []
+    nothing: dict[str, object] = dict.fromkeys(bulky)
+    return [nothing | {column.name: _cut(value) for column, value in zip(there, row, strict=True)} for row in rows]
+
+
+def _cut(value: object) -> object:
+    return value[:_LONGEST] if isinstance(value, (str, bytes)) else value
 
 
 def _implied(connection: sa.Connection, bare: sa.TableClause, rows: int, columns: Mapping[str, Column]) -> tuple[str, ...]:
-    for column in columns.values():
+    """The column that never repeats; of several, one that is named as the number of a row."""
+    for column in sorted(columns.values(), key=lambda one: not numbers_rows(one)):
         alone = len({text(value) for value in column.values}) == len(column.values) > 1 and not column.empty
         if alone and column.kind in ("number", "text", "plate", "flag", "year"):
             different = sa.select(sa.func.count(sa.distinct(bare.c[column.name]))).select_from(bare)
             if connection.execute(different).scalar_one() == rows:
                 return (column.name,)
     return ()
+
+
+def numbers_rows(column: Column) -> bool:
+    """Whether a column that never repeats may be a booking's key: numbers and codes, and named so. A plate, a phone, a name, a
+    text or another table's key only happens not to repeat yet."""
+    last = (words.parts(column.name) or [""])[-1]
+    named = last in _KEYS or any(last.endswith(end) and words.hint("booking table", last.removesuffix(end)) for end in _KEYS)
+    others = any(words.hint(f"{whose} table", column.name) for whose in ("customer", "vehicle", "staff"))
+    if (
+        not named
+        or column.kind not in ("number", "text", "flag", "year")
+        or (others and not words.hint("booking table", column.name))
+    ):
+        return False
+    told = any(words.hint(field, column.name) for field in ("rego", "phone", "vin"))
+    return not told and not any(set(str(value)) & set(" \n\t") for value in column.values)
 
 
 def _column(declared: Any, sample: Sequence[Mapping[str, object]]) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sync.shop.values import text
 from sync.shop.wizard import recognise, words
 from sync.shop.wizard.draft import Draft, Joined, Picked, literal
 from sync.shop.wizard.explore import Column, Explorer, Table
@@ -14,6 +15,7 @@ _OF_VEHICLE = ("rego", "vin", "make", "model", "badge", "year")
 _TEXTS = ("internal_notes", "job_notes", "description")
 _NAMED = ("first_name", "last_name", "company")
 _ENOUGH = 1.0
+_STAFFS = 1.5  # more than the best name outweighs the last
 
 
 def choose(explorer: Explorer, draft: Draft) -> None:
@@ -48,9 +50,22 @@ def score(field: str, column: Column) -> float:
 
 
 def best(field: str, columns: Sequence[Column], taken: set[str]) -> Column | None:
+    """The column that suits best, if any does."""
+    return next(iter(_alike(field, columns, taken)), None)
+
+
+def _alike(field: str, columns: Sequence[Column], taken: set[str]) -> list[Column]:
+    """The columns that suit better than all others, and no worse than each other; the one with the plainest name first."""
     weighed = [(score(field, column), column) for column in columns if column.name not in taken]
-    found = max(weighed, key=lambda one: one[0], default=(0.0, None))
-    return found[1] if found[0] >= _ENOUGH else None
+    suited = [(weight - _STAFFS * _is_staffs(field, column), column) for weight, column in weighed if weight >= _ENOUGH]
+    most = max((weight for weight, _ in suited), default=0.0)
+    return sorted((column for weight, column in suited if weight == most), key=lambda one: len(words.parts(one.name)))
+
+
+def _is_staffs(field: str, column: Column) -> bool:
+    """Whether a person's column is of somebody who works here: `mechanic_phone`."""
+    name = column.name
+    return field in _OF_CUSTOMER and words.hint("staff table", name) > words.hint("customer table", name)
 
 
 def _own_columns(draft: Draft) -> list[Column]:
@@ -62,11 +77,13 @@ def _own_columns(draft: Draft) -> list[Column]:
 
 def _choose(draft: Draft, field: str, linked: Joined | None, inline: Sequence[Column], taken: set[str]) -> None:
     """From the linked row, else the booking's own column; both where the link may be empty."""
-    there = _sieved(field, best(field, list(linked.table.columns.values()), taken) if linked else None)
-    own = _sieved(field, best(field, inline, {one.column.name for one in draft.picked.values() if one.column}))
-    if field == "name" and there is not None and {"first_name", "last_name"} <= draft.picked.keys():
-        there = None
+    theirs = _sieved(field, _alike(field, _of_row(field, linked), taken)) if linked else []
+    owns = _sieved(field, _alike(field, inline, {one.column.name for one in draft.picked.values() if one.column}))
+    if field == "name" and {"first_name", "last_name"} <= draft.picked.keys():
+        theirs = []
+    there, own = next(iter(theirs), None), _ours(draft, field, owns, bool(theirs))
     if linked is not None and there is not None:
+        _tie(draft, field, theirs)
         taken.add(there.name)
         sql = draft.of(linked, there)
         if own is not None and _may_be_empty(draft, linked):
@@ -74,14 +91,35 @@ def _choose(draft: Draft, field: str, linked: Joined | None, inline: Sequence[Co
         else:
             draft.pick(field, linked, there)
     elif own is not None and field not in ("company",):
+        _tie(draft, field, owns)
         draft.pick(field, draft.booking, own)
 
 
-def _sieved(field: str, column: Column | None) -> Column | None:
+def _of_row(field: str, linked: Joined) -> list[Column]:
+    """The linked row's columns; in a table of `users` all of them may be called so, elsewhere such a one is the staff's."""
+    users = words.hint("staff table", linked.table.name) > 0
+    return [column for column in linked.table.columns.values() if users or not _is_staffs(field, column)]
+
+
+def _ours(draft: Draft, field: str, found: Sequence[Column], linked: bool) -> Column | None:
+    """The bookings' own column. One that is the staff's is nobody's: a customer would be called by a mechanic's number."""
+    own = next(iter(found), None)
+    if own is None or not _is_staffs(field, own):
+        return own
+    if not linked and field in _BY_VALUE:
+        draft.unsure.append(f"{field}: {own.name} is by its name the staff's, and was not taken")
+    return None
+
+
+def _tie(draft: Draft, field: str, found: Sequence[Column]) -> None:
+    if len(found) > 1:
+        others = ", ".join(column.name for column in found[1:])
+        draft.unsure.append(f"{field}: {found[0].name} was taken; by name and values it could as well be {others}")
+
+
+def _sieved(field: str, found: list[Column]) -> list[Column]:
     """A "name" that is a first, last or company's name is not the whole one."""
-    if column is not None and field == "name" and any(words.hint(part, column.name) > 0.3 for part in _NAMED):
-        return None
-    return column
+    return [one for one in found if field != "name" or not any(words.hint(part, one.name) > 0.3 for part in _NAMED)]
 
 
 def _may_be_empty(draft: Draft, linked: Joined) -> bool:
@@ -91,13 +129,21 @@ def _may_be_empty(draft: Draft, linked: Joined) -> bool:
 
 def _whole_or_parts(draft: Draft) -> None:
     """Names come whole or in parts, not both; an inline whole one stands in for linked parts that are missing."""
+    _other_part(draft)
     parts = [draft.picked.get(part) for part in ("first_name", "last_name")]
     whole = draft.picked.get("name")
     if not all(parts):
         draft.picked.pop("first_name", None)
         draft.picked.pop("last_name", None)
-        if whole is None and any(parts):
-            draft.picked["name"] = next(part for part in parts if part)
+        left = next((part for part in parts if part), None)
+        if whole is None and left is not None:
+            draft.picked["name"] = left
+        if left is not None and left.column is not None and not (whole and _holds(whole, left)):
+            draft.unsure.append(
+                f"name: {whole.column.name} is taken for the whole name, {left.column.name} is not read"
+                if whole and whole.column
+                else f"name: only {left.column.name} was found; the rest of the name is not read"
+            )
     elif whole is not None and whole.joined is draft.booking and parts[0] and parts[1]:
         first, last = (f"COALESCE({part.sql}, '')" for part in parts if part)
         joined = f"NULLIF(TRIM({draft.together(first, _QUOTED_SPACE, last)}), '')"
@@ -109,6 +155,26 @@ def _whole_or_parts(draft: Draft) -> None:
 
 
 _QUOTED_SPACE = "' '"
+
+
+def _other_part(draft: Draft) -> None:
+    """`nombre` beside `apellidos`, `Name` beside `Vorname`: what is called the name is the other part, unless it has both."""
+    whole, first, last = (draft.picked.get(field) for field in ("name", "first_name", "last_name"))
+    part = first or last
+    if whole is None or part is None or (first and last) or whole.joined is not part.joined or _holds(whole, part):
+        return
+    draft.picked["last_name" if first else "first_name"] = draft.picked.pop("name")
+    names = [one.column.name for one in ((part, whole) if first else (whole, part)) if one.column]
+    draft.unsure.append(f"name: {' and '.join(names)} are taken for first and last name")
+
+
+def _holds(whole: Picked, part: Picked) -> bool:
+    """Whether the one column's values have the other's in them, row by row."""
+    if whole.joined is None or whole.joined is not part.joined or whole.column is None or part.column is None:
+        return False
+    rows = ((text(row[whole.column.name]), text(row[part.column.name])) for row in whole.joined.table.sample)
+    held = [one.casefold() in other.casefold() for other, one in rows if other and one]
+    return sum(held) * 2 > len(held)
 
 
 def _from_side_table(explorer: Explorer, draft: Draft, field: str, customer: Joined) -> None:

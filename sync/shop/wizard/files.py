@@ -57,15 +57,22 @@ def _with(option: re.Match[str], value: object) -> str:
     return f"{written.ljust(option.start('rest') - 1)} {option['rest']}".rstrip()
 
 
-def write(out: Path, profile: str, config: str, given: Mapping[str, str]) -> list[Path]:
-    """All of them; the folder of secrets is the owner's alone. A secret that is there already stays. Raises SyncError."""
+def write(out: Path, profile: str, config: str, given: Mapping[str, str]) -> tuple[list[Path], list[Path]]:
+    """What was made, and the secrets that were there already with something else in them, which they keep; none of these files
+    is for others to read. Raises SyncError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         folder = out / SECRETS
         folder.mkdir(mode=0o700, exist_ok=True)
         folder.chmod(0o700)
         made = [_made(out / PROFILE, profile, 0o644), _made(out / CONFIG, config, 0o644)]
-        return made + [_made(folder / name, value + "\n", 0o600) for name, value in given.items() if not (folder / name).exists()]
+        there = [folder / name for name in given if (folder / name).exists()]
+        for file in there:
+            if file.stat().st_mode & 0o007:
+                file.chmod(0o600)
+        kept = [file for file in there if file.read_text(encoding="utf-8", errors="replace").strip() != given[file.name]]
+        new = [folder / name for name in given if folder / name not in there]
+        return made + [_made(file, given[file.name] + "\n", 0o600) for file in new], kept
     except FileExistsError as error:
         raise SyncError(f"{error.filename}: there already, and init never writes over a file") from error
     except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from sync.shop.wizard import joins, recognise, words
+from sync.shop.wizard import ends, joins, recognise, words
 from sync.shop.wizard.candidates import start_score
 from sync.shop.wizard.draft import Draft, Joined, Picked
 from sync.shop.wizard.explore import Column, Explorer, Reference, Table
@@ -18,15 +18,17 @@ def choose(explorer: Explorer, draft: Draft, start: Column, now: datetime) -> No
     """Start, end, stamp and lock into the draft."""
     own = draft.booking.table
     end = _end(own, start)
-    session = None if end else _session(explorer, draft, start, now)
+    apart = None if end else ends.apart(own, start, _clock(own))
+    session = None if end or apart else _session(explorer, draft, start, now)
     if session is not None:
         _from_sessions(draft, *session)
     else:
         _start(draft, own, start, now)
         if end is not None:
             _time(draft, "ends_at", end)
-        elif (minutes := _hinted("minutes", own, ("number",))) is not None:
-            draft.pick("minutes", draft.booking, minutes)
+        elif apart is None or not ends.pick(draft, start, *apart):
+            _length(draft, own)
+            ends.say(draft, start)
     _stamp(draft, now)
     _lock(draft)
 
@@ -48,12 +50,23 @@ def _start(draft: Draft, own: Table, start: Column, now: datetime) -> None:
         _time(draft, "starts_at", start)
         return
     _time(draft, "date", start)
-    clocks = [column for column in own.columns.values() if column.kind == "clock" and not words.hint("ends_at", column.name)]
-    clock = max(clocks, key=lambda one: words.hint("starts_at", one.name) - one.empty, default=None)
+    clock = _clock(own)
     if clock is not None:
         draft.pick("time", draft.booking, clock)
     else:
         draft.unsure.append(f"date: {start.name} has no time of day; new bookings at Repairy begin at default_time")
+
+
+def _length(draft: Draft, own: Table) -> None:
+    minutes = _hinted("minutes", own, ("number",))
+    if minutes is not None:
+        draft.pick("minutes", draft.booking, minutes)
+
+
+def _clock(own: Table) -> Column | None:
+    """The time of day at which bookings begin, where it has a column of its own."""
+    clocks = [column for column in own.columns.values() if column.kind == "clock" and not words.hint("ends_at", column.name)]
+    return max(clocks, key=lambda one: words.hint("starts_at", one.name) - one.empty, default=None)
 
 
 def _time(draft: Draft, field: str, column: Column) -> None:
@@ -65,12 +78,12 @@ def _time(draft: Draft, field: str, column: Column) -> None:
 def _end(table: Table, start: Column) -> Column | None:
     """The time that is always later than the start, and not by weeks; its name says that it ends something, not that it did."""
     found = [
-        (words.hint("ends_at", column.name) - words.hint("done_at", column.name) - column.empty, column)
+        (ends.weight(column), column)
         for column in table.columns.values()
         if column.kind == "moment" and column is not start and recognise.in_order(_pairs(table, start, column))
     ]
     weight, column = max(found, key=lambda one: one[0], default=(0.0, None))
-    return column if weight > 0.2 else None
+    return column if weight > ends.ENOUGH else None
 
 
 def _pairs(table: Table, start: Column, end: Column) -> list[tuple[datetime | None, datetime | None]]:

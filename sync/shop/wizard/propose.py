@@ -16,6 +16,7 @@ from sync.shop.wizard.draft import Draft
 
 _SAME = {"mysql": ("mariadb", "mysql"), "mariadb": ("mariadb", "mysql")}
 _WIDE = 110
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")  # TOML takes no such sign as it is
 _ORDER = ("key", "changed_at", "repairy_ref", "locked", "status", *COLUMNS)
 
 
@@ -74,10 +75,10 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
     written = _tables_in("UPDATE|INTO", *_sqls(made)) or "nothing"
     return "\n".join(
         [
-            f"# Proposed by `repairy-sync init` from the database itself. {draft.booking.table.id}: {draft.status.why}.",
-            f"# It reads {_tables_in('FROM|JOIN', select(draft))}; it would write {written}.",
-            *(f"# {fact}" for fact in facts),
-            *(f"# UNSURE: {line}" for line in draft.unsure),
+            _comment(f"Proposed by `repairy-sync init` from the database itself. {draft.booking.table.id}: {draft.status.why}."),
+            _comment(f"It reads {_tables_in('FROM|JOIN', select(draft))}; it would write {written}."),
+            *map(_comment, facts),
+            *(_comment(f"UNSURE: {line}") for line in draft.unsure),
             "",
             *_head(draft, name),
             "[booking]",
@@ -87,6 +88,11 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
             *_writes(made),
         ]
     )
+
+
+def one_line(said: str) -> str:
+    """Whatever stored value is in it: neither a comment nor a terminal takes signs of control."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in said).split())
 
 
 def refused(faults: Iterable[str]) -> dict[str, str]:
@@ -144,7 +150,11 @@ def _head(draft: Draft, name: str) -> list[str]:
 def _statuses(found: Sequence[Word], chosen: Mapping[str, object]) -> list[str]:
     known = [f'{_quoted(word.stored)} = "{word.means}"{_rows(word)}' for word in found if word.means]
     mute = [word for word in found if not word.means]
-    open_ = [f'# UNSURE: {_quoted(word.stored)} = "…"{_rows(word)}: nobody said what it means' for word in mute]
+    perhaps = {word.stored: words.guess(word.stored) or "…" for word in mute}
+    open_ = [
+        _comment(f'UNSURE: {_quoted(word.stored)} = "{perhaps[word.stored]}"{_rows(word)}: nobody said what it means')
+        for word in mute
+    ]
     if not known:
         known = ['"" = "ignore"                            # UNSURE: no stored word is understood; list them here']
     lines = ["[status.read]", *known, *open_, ""]
@@ -158,7 +168,7 @@ def _rows(word: Word) -> str:
 
 
 def _writes(made: writes.Writes) -> list[str]:
-    lines = [f"# {line}" for line in made.left_out]
+    lines = [_comment(line) for line in made.left_out]
     if made.statements:
         lines += ["[write]", *(f"{name} = {_sql(sql)}" for name, sql in made.statements.items())]
     for step in made.create:
@@ -182,9 +192,14 @@ def _derived(draft: Draft) -> bool:
     return draft.status.column is None or any(word != "deleted" for word in draft.status.words)
 
 
+def _comment(line: str) -> str:
+    return f"# {one_line(line)}"
+
+
 def _sql(sql: str) -> str:
     """SQL in TOML: short on one line, else between three quotes, where names in double quotes stay readable."""
-    lines = sql.strip().replace("\\", "\\\\")
+    lines = sql.strip().replace("\\", "\\\\").replace('"""', '""\\"')
+    lines = _CONTROL.sub(lambda sign: f"\\u{ord(sign[0]):04x}", lines)
     return f'"{lines}"' if len(lines) < _WIDE and not {'"', "\n"} & set(lines) else f'"""\n{lines}\n"""'
 
 

@@ -66,6 +66,22 @@ def moment(value: object, form: str = "") -> datetime | None:
     return None
 
 
+def clock(value: object) -> time | None:
+    """A stored time of day; None where it is none."""
+    try:
+        match value:
+            case time():
+                return value
+            case timedelta() if not value.days:  # MariaDB's
+                return (datetime(1, 1, 1) + value).time()  # noqa: DTZ001 (only its time of day is used)
+            case str():
+                stored = value.strip()
+                return time.fromisoformat(stored if stored.find(":") != 1 else f"0{stored}")
+    except ValueError:
+        pass
+    return None
+
+
 def on_the_grid(moments: Sequence[datetime]) -> float:
     """The share that a person would choose: full five minutes. Stamps of a program are not."""
     return _share(moments, lambda one: one.minute % 5 == 0 and one.second == 0 and one.microsecond == 0)

@@ -12,6 +12,7 @@ from sync.shop.wizard.explore import Column, Explorer, Table
 
 _ENOUGH = 1.5
 _LIST = 60  # rows; a longer table is no list of statuses
+_YES, _NO = ("1", "true"), ("0", "false")
 _DERIVED = {"booked": "pending", "in progress": "processing", "done": "done"}
 
 
@@ -19,7 +20,7 @@ def choose(explorer: Explorer, draft: Draft) -> None:
     """The status into the draft, with soft deletion laid over it."""
     plain = _best_column(draft)
     draft.status = _from_column(draft, *plain) if plain else _from_times(draft) or _nowhere(draft)
-    if draft.status.column is not None and draft.status.column.kind == "flag" and draft.status.label is None:
+    if _is_flag(draft.status) and draft.status.column is not None and words.finished(draft.status.column.name):
         _flag_with_work(explorer, draft, draft.status.column)
     _deleted(draft)
     _others(explorer, draft)
@@ -28,7 +29,7 @@ def choose(explorer: Explorer, draft: Draft) -> None:
 def known(values: Sequence[object]) -> float:
     """The share of the different values that are words for a status."""
     different = {text(value) or "" for value in values}
-    return sum(words.meaning(value) is not None for value in different) / len(different) if different else 0.0
+    return sum(words.guess(value) is not None for value in different) / len(different) if different else 0.0
 
 
 def _best_column(draft: Draft) -> tuple[Column, Joined | None, Column | None] | None:
@@ -170,11 +171,12 @@ def look_ahead(draft: Draft, start: Column, now: datetime) -> dict[str, float]:
 
 
 def ours(draft: Draft, counts: Mapping[str, int]) -> dict[str, str | None]:
-    """Each stored word with what it probably means; None where nobody can say."""
-    flag = draft.status.column is not None and draft.status.column.kind == "flag" and not draft.status.words
-    found = {stored: draft.status.words.get(stored) or _meant(stored, flag) for stored in counts}
+    """Each stored word with what it means; None where nobody can say."""
+    meant = _of_flag(draft) if _is_flag(draft.status) else {stored: words.meaning(stored) for stored in counts}
+    made_up = draft.status.words
+    found = {stored: made_up.get(stored) or meant.get(stored) for stored in counts}
     likely = max(draft.ahead, key=lambda stored: draft.ahead[stored], default=None)
-    if not any(found.values()) and likely in found and draft.ahead[likely] > 0.5:
+    if not any(found[stored] for stored in counts if stored not in made_up) and likely in found and draft.ahead[likely] > 0.5:
         found[likely] = "pending"
         draft.unsure.append(
             f"status: no stored word says what it means; {likely} counts as pending, since its bookings are to come"
@@ -182,7 +184,14 @@ def ours(draft: Draft, counts: Mapping[str, int]) -> dict[str, str | None]:
     return found
 
 
-def _meant(stored: str, flag: bool) -> str | None:
-    if flag:
-        return "done" if stored in ("true", "1") else "pending"
-    return words.meaning(stored)
+def _is_flag(status: Status) -> bool:
+    return status.column is not None and status.column.kind == "flag" and status.label is None
+
+
+def _of_flag(draft: Draft) -> Mapping[str, str]:
+    """A flag says done only where its name does, and where the bookings to come do not have it."""
+    name = draft.status.column.name if draft.status.column else ""
+    if words.finished(name) and max(draft.ahead.get(yes, 0.0) for yes in _YES) <= 0.5:
+        return {"": "pending"} | dict.fromkeys(_NO, "pending") | dict.fromkeys(_YES, "done")
+    draft.unsure.append(f"status: {name} is yes or no, and does not say of what; nothing is taken for done")
+    return {}

@@ -1,26 +1,26 @@
 """What shops call things, in English, German, French, Italian, Portuguese and Spanish: tables of words, and how a name is
 held against them. Names only hint; what a column holds is told by its values (`wizard.recognise`). No database here.
 
-All words stand in lower case without accents. A phrase of a status counts where it stands whole, word by word, in what the
-shop stores; the longest phrase that does wins. A hint counts where a part of the name begins with it, or, from five letters
-on, where it stands anywhere in the name.
+All words stand in lower case without accents. A phrase of a status says what a stored word means where it is all of it; where
+it is only a part, it is no more than a guess: the longest one. A hint counts where a part of the name begins with it, or, from
+five letters on, where it stands anywhere in the name.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 # Ours -> phrases. The order within a meaning is the order in which one is proposed for writing.
 STATUS: Mapping[str, tuple[str, ...]] = {
     "pending": (
         "booked", "booked in", "scheduled", "pending", "planned", "confirmed", "open", "new", "reserved", "requested", "call",
-        "accepted", "created", "not started", "not yet started", "to do", "todo", "draft", "booking", "upcoming", "registered",
+        "accepted", "created", "not started", "not yet started", "to do", "draft", "booking", "upcoming", "registered",
         "geplant", "offen", "neu", "gebucht", "angelegt", "bestatigt", "terminiert", "vorgemerkt", "nicht begonnen",
         "planifie", "prevu", "ouvert", "nouveau", "reserve", "confirme", "en attente", "a faire",
         "pianificato", "programmato", "prenotato", "aperto", "nuovo", "confermato", "chiamata", "in attesa", "da iniziare",
-        "agendado", "marcado", "aberto", "aberta", "novo", "confirmado", "pendente", "previsto", "por iniciar",
+        "agendado", "marcado", "aberto", "novo", "confirmado", "pendente", "previsto", "por iniciar",
         "programado", "abierto", "nuevo", "reservado", "pendiente", "citado", "planificado",
     ),
     "processing": (
@@ -38,25 +38,43 @@ STATUS: Mapping[str, tuple[str, ...]] = {
         "done", "ready", "completed", "complete", "finished", "ready for pickup", "ready for collection", "ok", "collected",
         "closed", "invoiced", "delivered", "picked up", "paid", "resolved", "billed", "work completed", "fat",
         "fertig", "erledigt", "abgeschlossen", "beendet", "abgeholt", "ausgeliefert", "berechnet", "fakturiert", "geschlossen",
-        "termine", "terminee", "fini", "pret", "livre", "facture", "cloture", "acheve", "restitue",
+        "termine", "fini", "pret", "livre", "facture", "cloture", "acheve", "restitue",
         "completato", "finito", "terminato", "concluso", "pronto", "consegnato", "fatturato", "chiuso", "evaso",
-        "concluido", "concluida", "terminado", "finalizado", "finalizada", "faturado", "entregue", "fechado", "fechada",
+        "concluido", "terminado", "finalizado", "faturado", "entregue", "fechado",
         "completado", "listo", "entregado", "facturado", "cerrado", "hecho",
     ),
     "cancelled": (
-        "cancelled", "canceled", "void", "voided", "deleted", "rejected", "declined", "withdrawn", "aborted",
+        "cancelled", "canceled", "void", "voided", "deleted", "rejected", "declined", "withdrawn", "aborted", "cancellation",
         "storniert", "abgesagt", "abgebrochen", "geloscht", "annulliert", "abgelehnt",
-        "annule", "annulee", "supprime", "refuse",
-        "annullato", "annullata", "cancellato", "eliminato", "rifiutato", "disdetto",
-        "cancelado", "cancelada", "anulado", "anulada", "eliminado", "excluido", "recusado", "rechazado",
+        "annule", "supprime", "refuse",
+        "annullato", "cancellato", "eliminato", "rifiutato", "disdetto",
+        "cancelado", "anulado", "eliminado", "excluido", "recusado", "rechazado",
     ),
     "ignore": (
-        "no show", "noshow", "did not come", "lunch", "blocked", "holiday", "break", "leave", "absent", "template",
+        "no show", "did not come", "lunch", "blocked", "holiday", "break", "leave", "absent", "template",
         "nicht erschienen", "gesperrt", "pause", "urlaub", "blockiert", "absence", "conges", "bloque", "non presente",
         "assente", "ferie", "bloccato", "nao compareceu", "ferias", "bloqueado", "no asistio", "vacaciones",
     ),
 }  # fmt: skip
-NEGATED = ("not", "nicht", "non", "pas", "nao", "no")  # what is "not done" may be anything
+NEGATED = (
+    "not",
+    "nicht",
+    "non",
+    "pas",
+    "nao",
+    "no",
+    "never",
+    "nie",
+    "jamais",
+    "mai",
+    "nunca",
+    "without",
+    "ohne",
+    "sans",
+    "senza",
+    "sem",
+    "sin",
+)  # fmt: skip  (what is "not done" may be anything)
 
 CATEGORY: Mapping[str, tuple[str, ...]] = {
     "service": ("service", "servicing", "wartung", "inspektion", "entretien", "revision", "tagliando", "revisao"),
@@ -90,7 +108,7 @@ HINTS: Mapping[str, tuple[str, ...]] = {
         "zeit", "ora", "heure", "hora", "orario", "richiesta",
     ),
     "ends_at": ("end", "finish", "return", "pickup", "until", "ready", "fine", "bis", "ende", "fin", "fim", "termino", "salida",
-                "abholung", "to"),
+                "abhol", "to"),
     "changed_at": ("modif", "updated", "changed", "edited", "lastupd", "geandert", "aenderung", "aggiorn", "maj", "alterad",
                    "actualiz", "atualiz", "rowversion"),
     "created_at": ("creat", "added", "inserted", "entered", "angelegt", "erstellt", "cree", "creazion", "criad", "alta",
@@ -99,7 +117,8 @@ HINTS: Mapping[str, tuple[str, ...]] = {
                 "deleted", "cancel", "lock", "sent", "expir", "reminder", "geburt", "nascit", "naiss", "nacim", "registration"),
     "started_at": ("actualstart", "started", "timestart", "realstart", "starttime", "begin", "inizio", "clockin", "start"),
     "finished_at": ("actualend", "finished", "completed", "timefinish", "realend", "endtime", "fine", "clockout", "end"),
-    "deleted_at": ("deletedat", "deleted", "geloscht", "supprime", "eliminat", "cancellat", "excluido", "borrado", "removed"),
+    "deleted_at": ("deletedat", "deleted", "geloscht", "supprime", "eliminat", "eliminad", "cancellat", "excluido",
+                   "borrado", "removed"),
     "kind": ("kind", "type", "typ", "art", "tipo", "doctype", "rowtype", "recordtype", "class"),
     "branch": ("branch", "subsidiary", "filiale", "filial", "location", "site", "workshop", "sede", "sucursal", "succursale",
                "agence", "standort", "loja"),
@@ -112,15 +131,16 @@ HINTS: Mapping[str, tuple[str, ...]] = {
     "service_category": ("category", "work", "servicetype", "jobtype", "art", "kategorie", "categori", "tipo"),
     "description": ("description", "beschreib", "descri", "subject", "title", "job", "work", "request", "richiesta", "complaint",
                     "service", "task", "arbeit", "travaux", "trabajo", "servico", "betreff", "reason", "oggetto", "summary"),
-    "job_notes": ("notes", "note", "remark", "comment", "bemerkung", "notiz", "observ", "aggiuntiv", "kommentar", "memo"),
+    "job_notes": ("notes", "note", "remark", "comment", "bemerkung", "notiz", "observ", "aggiuntiv", "kommentar", "memo",
+                  "nota"),
     "internal_notes": ("internal", "intern", "private", "staff", "riservat", "interne", "privad"),
     "name": ("fullname", "customername", "name", "kundenname", "ragione", "denominaz", "nom", "nome", "nombre", "client",
-             "customer", "title"),
+             "customer", "kunde", "title"),
     "first_name": ("firstname", "givenname", "vorname", "prenom", "forename", "first", "given", "primeironome"),
     "last_name": ("lastname", "familyname", "surname", "nachname", "cognome", "apelido", "apellido", "family", "last"),
     "company": ("company", "firma", "societe", "azienda", "empresa", "business", "organisation", "organization"),
     "phone": ("mobile", "phone", "telefon", "handy", "cell", "tel", "portable", "movil", "telemovel", "celular", "fon",
-              "contactno", "contactnumber"),
+              "contactno", "contactnumber", "rufnummer", "rufnr"),
     "email": ("email", "mail", "correo", "posta"),
     "rego": ("plate", "rego", "licenseplate", "licence", "license", "kennzeichen", "targa", "matricula", "immatricul",
              "placa", "registration", "regno", "numberplate"),
@@ -135,7 +155,11 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _APART = re.compile(r"[^a-z0-9]+")
 _PLAIN = ("id", "ids", "nr", "no", "num", "number", "key", "code", "ref", "name", "tab", "fk", "pk", "date", "uuid", "guid",
           "tbl")  # fmt: skip
-_STEM = 4  # letters that two names must share to mean the same thing
+_AFTER_O, _AFTER_E = ("a", "os", "as", "i", "e"), ("e", "s", "es")  # cerrado, cerrada; facturé, facturée
+_FLAG = ("is", "was", "ist", "est", "flag", "job", "work", "booking")  # what stands about the word in a flag's name
+_LAST = max(map(len, STATUS.values()))  # the rank of what is no phrase
+_STEM = 4  # letters that two names must share to mean the same thing;
+_SHORT = 3  # so few are enough where the name says nothing else: `explore` looks at the values too
 
 
 def plain(text: str) -> str:
@@ -150,7 +174,12 @@ def parts(name: str) -> list[str]:
 
 
 def meaning(stored: str) -> str | None:
-    """Our status for a stored word, or None where no phrase is in it."""
+    """Our status for a stored word that is one of the phrases, whole: case, accents, spaces and marks do not count."""
+    return _KNOWN.get(_squeezed(stored), (None, 0))[0]
+
+
+def guess(stored: str) -> str | None:
+    """What the longest phrase within a stored word would mean. Never sure: "Deposit paid" is not paid, nor done."""
     words = plain(_CAMEL.sub(" ", stored)).split()
     found = [
         (len(phrase), -rank, ours)
@@ -163,9 +192,12 @@ def meaning(stored: str) -> str | None:
 
 def preference(stored: str) -> int:
     """Which of several words of one meaning is the one to write: less is better."""
-    ours, spelled = meaning(stored), plain(stored)
-    phrases = STATUS.get(ours or "", ())
-    return min((rank + (phrase != spelled) for rank, phrase in enumerate(phrases) if phrase in spelled), default=len(phrases))
+    return _KNOWN.get(_squeezed(stored), ("", _LAST))[1]
+
+
+def finished(name: str) -> bool:
+    """Whether a flag of this name says that the work is finished: `Completed`, `is_done`, `ist erledigt`."""
+    return meaning(" ".join(word for word in parts(name) if word not in _FLAG)) == "done"
 
 
 def category(stored: str) -> str | None:
@@ -186,13 +218,29 @@ def hint(what: str, name: str) -> float:
 
 
 def akin(one: str, two: str) -> bool:
-    """Whether two names share a word's stem: `id_anagrafica` and `an_anagrafiche`, `vehicle_no` and `tabVehicle`."""
-    stems = [word for word in parts(one) if word not in _PLAIN and len(word) >= _STEM]
-    there = "".join(word for word in parts(two) if word not in _PLAIN)
-    mine = "".join(stems)
-    return any(stem[: max(_STEM, len(stem) - 2)] in there for stem in stems) or (
-        any(len(word) > _STEM and word[: max(_STEM, len(word) - 2)] in mine for word in parts(two) if word not in _PLAIN)
+    """Whether two names share a word's stem: `id_anagrafica` and `an_anagrafiche`, `vehicle_no` and `tabVehicle`, `car_id` and
+    `cars`; or are the same name, that says more than "number"."""
+    mine, there = ([word for word in parts(name) if word not in _PLAIN] for name in (one, two))
+    if mine and parts(one) == parts(two):
+        return True
+    if len(mine) == 1 and len(mine[0]) == _SHORT:
+        return any(word.startswith(mine[0]) for word in there)
+    stems = [word for word in mine if len(word) >= _STEM]
+    return any(stem[: max(_STEM, len(stem) - 2)] in "".join(there) for stem in stems) or (
+        any(len(word) > _STEM and word[: max(_STEM, len(word) - 2)] in "".join(stems) for word in there)
     )
+
+
+def _squeezed(text: str) -> str:
+    return plain(text).replace(" ", "")
+
+
+def _forms(phrase: str) -> Iterator[str]:
+    """The phrase; of a single word its feminine and plural forms too, as French, Italian, Portuguese and Spanish make them."""
+    yield phrase
+    if " " not in phrase and len(phrase) > 3:
+        stem, endings = (phrase[:-1], _AFTER_O) if phrase[-1] == "o" else (phrase, _AFTER_E if phrase[-1] in "eitu" else ())
+        yield from (stem + ending for ending in endings)
 
 
 def _stands(phrase: list[str], words: list[str]) -> bool:
@@ -201,3 +249,12 @@ def _stands(phrase: list[str], words: list[str]) -> bool:
         if words[at : at + len(phrase)] == phrase and (at == 0 or words[at - 1] not in NEGATED):
             return True
     return False
+
+
+# Every phrase without its spaces, in all its forms -> ours, and its rank there.
+_KNOWN: Mapping[str, tuple[str, int]] = {
+    form.replace(" ", ""): (ours, rank)
+    for ours, phrases in STATUS.items()
+    for rank, phrase in enumerate(phrases)
+    for form in _forms(phrase)
+}

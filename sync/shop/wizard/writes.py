@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sync.shop.values import text
-from sync.shop.wizard import words
+from sync.shop.wizard import constants, finds, words
 from sync.shop.wizard.draft import Draft, Joined, literal
-from sync.shop.wizard.explore import Column, Table
+from sync.shop.wizard.explore import Column, Reference, Table
 
 _PERSON = ("name", "first_name", "last_name", "company", "phone", "email")
 _CAR = ("rego", "make", "model", "badge", "year", "vin")
 _BOOKED = ("starts_at", "date", "time", "ends_at", "minutes", "service_category", "description", "job_notes", *_PERSON, *_CAR)
-_TELLING = 20  # rows; in fewer, that all are the same says little
-_MARKS = " -()/."  # what stands between the digits of a phone
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,12 @@ def propose(draft: Draft, nulls: bool, writable: bool) -> Writes:
         return made
     if not draft.key:
         made.left_out.append(f"{draft.booking.table.id} has no primary key: no statement that changes a row was proposed")
+        return made
+    if draft.booking.table.implied:
+        made.left_out.append(
+            f"{draft.booking.table.id} has no primary key, and that {draft.key[0]} never repeats is only seen: no statement that "
+            "writes was proposed"
+        )
         return made
     for name, sql in (("set_status", _set_status(draft, nulls)), ("reschedule", _update(draft, _TIME_COLUMNS)),
                       ("set_notes", _update(draft, ("job_notes",))), ("link", _link(draft))):  # fmt: skip
@@ -95,7 +98,9 @@ def _own(draft: Draft, joined: Joined, fields: Sequence[str]) -> Iterator[tuple[
     """The columns of this table that feed these fields, each with what is bound there."""
     for name in fields:
         picked = draft.picked.get(name)
-        if picked is not None and picked.joined is joined and picked.column is not None:
+        if picked is not None and picked.joined is joined and picked.apart:
+            yield from picked.apart.items()
+        elif picked is not None and picked.joined is joined and picked.column is not None:
             yield picked.column.name, _parameter(name, picked.column, picked.sql)
         elif picked is not None and picked.inline is not None and joined is draft.booking:
             yield picked.inline.name, _parameter(name, picked.inline, "")
@@ -103,7 +108,7 @@ def _own(draft: Draft, joined: Joined, fields: Sequence[str]) -> Iterator[tuple[
 
 def _parameter(name: str, column: Column, sql: str) -> str:
     if name == "phone":
-        return ":phone_e164" if _international(column) else ":phone"
+        return finds.phone_parameter(column)
     return _category(column) if name == "service_category" and sql.startswith("CASE") else f":{name}"
 
 
@@ -113,11 +118,6 @@ def _category(column: Column) -> str:
     other = stored.pop("others", None) or next(v for v in sorted({str(v) for v in column.values}))
     lines = " ".join(f"WHEN '{ours}' THEN {literal(value)}" for ours, value in stored.items())
     return f"CASE :service_category {lines} ELSE {literal(other)} END"
-
-
-def _international(column: Column) -> bool:
-    """Whether phones are mostly kept with a plus."""
-    return sum((text(value) or "").startswith("+") for value in column.values) * 2 > len(column.values) > 0
 
 
 def _of_key(draft: Draft) -> str:
@@ -136,9 +136,15 @@ def _create(draft: Draft, made: Writes, writable: bool) -> None:
     if missing:
         made.left_out.append(f"[[write.create]]: {'; '.join(missing)}. Until it is written, online bookings are not inserted")
     made.create = steps
+    owner = next((one for one in _owners(draft) if steps and not one.declared), None)
+    if owner and draft.vehicle:
+        made.left_out.append(f"UNSURE: {draft.vehicle.table.id}.{owner.column} is the customer's key by its name and values only")
     for joined, covered in _inserted(draft) if steps else ():
         for name, value in _constants(draft, joined.table, covered):
-            made.left_out.append(f"UNSURE: new rows of {joined.table.id} carry {name} = {value}, as all rows do")
+            looked = len(joined.table.sample)
+            made.left_out.append(
+                f"UNSURE: new rows of {joined.table.id} carry {name} = {value}, as the {looked} rows looked at do"
+            )
 
 
 def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
@@ -150,6 +156,12 @@ def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
         yield "the start is kept in another table"
     if draft.status.column is None:
         yield "no column holds the status"
+    if not _fed(draft, "rego"):
+        yield "no column takes the plate"
+    if not _fed(draft, "phone", "email"):
+        yield "no column takes the customer's phone or e-mail"
+    elif draft.customer and draft.customer.reference and not any(finds.by_contact(draft, draft.customer)):
+        yield f"neither phone nor e-mail stands in {draft.customer.table.id}, so a customer could not be found there"
     for joined, covered in _inserted(draft):
         owed = [column.name for column in joined.table.columns.values() if _mandatory(column, joined.table, draft)]
         same = dict(_constants(draft, joined.table, covered))
@@ -160,22 +172,18 @@ def _in_the_way(draft: Draft, writable: bool) -> Iterator[str]:
             yield f"the key of {joined.table.id} is not made by the database"
     if draft.vehicle is not None and draft.vehicle.source not in (draft.booking.alias, draft.customer and draft.customer.alias):
         yield f"the vehicle hangs on the booking by another table than {draft.booking.table.id}"
-    if draft.customer and draft.customer.reference and not any(name in draft.picked for name in ("phone", "email")):
-        yield "a customer could be found by neither phone nor e-mail"
+
+
+def _fed(draft: Draft, *fields: str) -> bool:
+    """Whether a new row has a column for one of these."""
+    return any(picked.column or picked.inline for name in fields if (picked := draft.picked.get(name)))
 
 
 def _constants(draft: Draft, table: Table, covered: Collection[str]) -> list[tuple[str, str]]:
-    """Mandatory columns that nothing feeds and that are the same in every row looked at: new rows carry that too."""
-    found = []
-    for column in table.columns.values():
-        if column.name in covered or not _mandatory(column, table, draft) or table.rows < _TELLING:
-            continue
-        different = set(map(text, column.values))
-        if column.empty == 1 and "char" in column.type:
-            found.append((column.name, "''"))
-        elif len(different) == 1 and not column.empty and isinstance(column.values[0], (str, int, float)):
-            found.append((column.name, literal(column.values[0])))
-    return found
+    """What the mandatory columns that nothing feeds carry in every row looked at: new rows carry that too."""
+    return constants.of(
+        table, [one for one in table.columns.values() if one.name not in covered and _mandatory(one, table, draft)]
+    )
 
 
 def _filled(draft: Draft, table: Table, values: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -199,7 +207,17 @@ def _references(draft: Draft, joined: Joined) -> Iterator[tuple[str, str]]:
         if other.source == joined.alias and other.reference is not None:
             yield other.reference.column, parameter
         else:
-            yield from ((one.column, parameter) for one in joined.table.declared if one.table == other.table.id)
+            yield from ((one.column, parameter) for one in _between(draft, joined, other))
+
+
+def _between(draft: Draft, joined: Joined, other: Joined) -> Sequence[Reference]:
+    """How this table refers to the other: as declared, else the one that was inferred."""
+    there = [one for one in draft.references.get(joined.table.id, ()) if one.table == other.table.id]
+    return [one for one in there if one.declared] or there[:1]
+
+
+def _owners(draft: Draft) -> Sequence[Reference]:
+    return _between(draft, draft.vehicle, draft.customer) if draft.vehicle and draft.customer else ()
 
 
 def _booking_values(draft: Draft) -> list[tuple[str, str]]:
@@ -223,7 +241,7 @@ def _makes_key(table: Table, draft: Draft) -> bool:
     if len(table.key) != 1:
         return False
     column = table.columns[table.key[0]]
-    return column.default is not None or (draft.engine == "sqlite" and column.type == "integer")
+    return column.default is not None or (draft.engine == "sqlite" and column.type == "integer" and not table.implied)
 
 
 def _insert(draft: Draft, table: Table, values: Sequence[tuple[str, str]]) -> str:
@@ -238,23 +256,12 @@ def _customer(draft: Draft) -> list[Step]:
         return []
     target = draft.quoted(joined.reference.target)
     plates, of_plates = _plates(draft, joined)
-    finds = [
+    looked = [
         f"SELECT c.{target}{plates} FROM {draft.named(joined.table)} c{of_plates} WHERE {same}"  # noqa: S608 (names only)
-        for same in _sames(draft, joined)
+        for same in finds.by_contact(draft, joined)
     ]
     values = [*_own(draft, joined, _PERSON), *((n, p) for n, p in _references(draft, joined) if p != ":vehicle")]
-    return [Step("customer", finds, _insert(draft, joined.table, _filled(draft, joined.table, values)))]
-
-
-def _sames(draft: Draft, joined: Joined) -> Iterator[str]:
-    phone, email = draft.picked.get("phone"), draft.picked.get("email")
-    if phone and phone.column and phone.joined is joined:
-        bare = f"c.{draft.quoted(phone.column.name)}"
-        for mark in _MARKS if phone.column.kind == "phone" and isinstance(phone.column.values[0], str) else "":
-            bare = f"REPLACE({bare}, '{mark}', '')" if any(mark in str(value) for value in phone.column.values) else bare
-        yield f"{bare} = {_parameter('phone', phone.column, '')}"
-    if email and email.column and email.joined is joined:
-        yield f"LOWER(c.{draft.quoted(email.column.name)}) = LOWER(:email)"
+    return [Step("customer", looked, _insert(draft, joined.table, _filled(draft, joined.table, values)))]
 
 
 def _plates(draft: Draft, customer: Joined) -> tuple[str, str]:
@@ -279,9 +286,9 @@ def _vehicle(draft: Draft) -> list[Step]:
     if joined is None or joined.reference is None or rego is None or rego.column is None:
         return []
     owner = _owner(draft)
-    plate = f"REPLACE(REPLACE(UPPER({draft.quoted(rego.column.name)}), ' ', ''), '-', '')"
+    plate = finds.bare(f"UPPER({draft.quoted(rego.column.name)})", " -")
     whose = f" AND {draft.quoted(owner)} = :customer" if owner else ""
-    where = f"{plate} = REPLACE(REPLACE(UPPER(:rego), ' ', ''), '-', ''){whose}"
+    where = f"{plate} = {finds.bound(draft, ':rego')}{whose}"
     find = f"SELECT {draft.quoted(joined.reference.target)} FROM {draft.named(joined.table)} WHERE {where}"  # noqa: S608
     values = [*_own(draft, joined, _CAR), *_references(draft, joined)]
     return [Step("vehicle", [find], _insert(draft, joined.table, _filled(draft, joined.table, values)))]
