@@ -1,6 +1,6 @@
 """What is wrong, in the owner's words, and what to tell of it: facts in, problems and news out.
 
-RULE: nothing here looks or sends; `sync.watch` does. A sentence names workshops and holds, never a booking or a customer.
+RULE: nothing here looks or sends; `sync.watch` does. A sentence names workshops, holds and status words; no booking, no customer.
 
 A problem is told once when it begins and once when it is over; what goes on is said again a day later. What concerns a
 workshop is looked at in its hours only: a server that sleeps at night has no problem at night, and none begins or ends
@@ -9,11 +9,13 @@ then. A problem counts after several looks in a row, so that a server that wakes
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
+from sync.core.status import NOT_MAPPED
 from sync.core.times import iso, parse
 from sync.records import Source, Standing
 
@@ -26,7 +28,7 @@ AGAIN = timedelta(days=1)
 TRIED = timedelta(hours=1)  # an older failure says nothing of now: nothing was due since, or the server slept
 # Kind -> looks in a row, one a minute, after which it is told that it began, or is over.
 PATIENCE: Mapping[str, int] = {
-    "unreachable": 10, "failed": 10, "late": 2, "held": 2, "cancelled": 1, "guard": 1,
+    "unreachable": 10, "failed": 10, "late": 2, "held": 2, "word": 2, "cancelled": 1, "guard": 1,
     "silent": 5, "refused": 1, "relay": 10, "disk": 5, "copy": 10,
 }  # fmt: skip
 
@@ -146,10 +148,16 @@ def _held(place: Place) -> Iterator[Problem]:
         if one.scope == "status" and one.reason.startswith("cancelled online"):
             says = f"a customer cancelled online, and the shop does not know it: `repairy-sync show {one.id}`"
             yield Problem("cancelled", name, says, f"the cancellation {one.id} is dealt with", one.id)
-    if held:
-        count = f"{len(held)} bookings wait" if len(held) > 1 else "a booking waits"
-        says = f"{count} for a decision: the review queue on the status page, or `repairy-sync held`"
+    words = Counter(one.reason for one in held if one.reason.endswith(NOT_MAPPED))
+    for reason, count in words.items():
+        yield Problem("word", name, f"{_waiting(count)}: {reason}", f"no booking waits for this: {reason}", reason)
+    if rest := len(held) - words.total():
+        says = f"{_waiting(rest)} for a decision: the review queue on the status page, or `repairy-sync held`"
         yield Problem("held", name, says, "no booking waits for a decision any more")
+
+
+def _waiting(count: int) -> str:
+    return f"{count} bookings wait" if count > 1 else "a booking waits"
 
 
 def _of_machine(machine: Machine) -> Iterator[Problem]:

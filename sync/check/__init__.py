@@ -1,6 +1,6 @@
 """`check`: what would stop the program, or weaken it, and what to do about each. Looks only; writes nothing.
 
-The shop's part is in `check.shop`, Repairy's in `check.repairy`. `check.made_up` alone writes: the test booking asked for.
+The shop's part is in `check.shop`, Repairy's in `check.repairy`. `check.booking` alone writes: the test booking asked for.
 """
 
 from __future__ import annotations

@@ -6,22 +6,25 @@ A row is told by its key alone: nothing of a customer stands in a finding.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
 
 from sync.check.finding import Finding, error, failed, good, warning
 from sync.core.booking import UNMAPPED, Link, Sighting
-from sync.core.canonical import view
+from sync.core.canonical import canonical, view
 from sync.core.times import iso
 from sync.engine.suspicion import differences
 from sync.errors import SyncError
 from sync.ports import Window
 from sync.settings import Workshop
-from sync.shop import ability
+from sync.shop import ability, survey
 from sync.shop.store import ShopStore
 from sync.wiring import App
 
 TO_SHOP = ("observe", "two-way", "to-shop")  # modes that write to the shop, or soon will
+TO_REPAIRY = ("observe", "two-way", "to-repairy")
+_NAMES = {"name", "first_name", "last_name", "company"}  # any of them gives a customer's name
+_SHORTEST = 6  # digits of the shortest number that a customer can have: 13 00 00
 SOON = timedelta(minutes=5)  # a stamp may be so far ahead: two clocks
 _REFUSED = re.compile(r"denied|permission|privilege|read-?only", re.IGNORECASE)
 _GRANT = "give the database user of shop_url that right, or leave the statement out: then it is read only, and noted"
@@ -52,13 +55,29 @@ MARKER = {
     ),
 }
 MARKER["mariadb"] = MARKER["mysql"]
+_FIREBIRD_AT, _MSSQL_AT = "POSITION('[Repairy ' IN remarks)", "CHARINDEX('[Repairy ', remarks)"
+MARKER["firebird"] = (  # a parameter beside a text has no type of its own there
+    "'[Repairy ' || CAST(:code AS VARCHAR(40)) || ']'",
+    "CASE WHEN remarks LIKE '%[Repairy %]%' THEN SUBSTRING(remarks FROM "
+    f"{_FIREBIRD_AT} + 9 FOR POSITION(']', remarks, {_FIREBIRD_AT}) - {_FIREBIRD_AT} - 9) END",
+)
+MARKER["mssql"] = (  # in its LIKE a bracket opens a set
+    "'[Repairy ' + :code + ']'",
+    "CASE WHEN remarks LIKE '%[[]Repairy %]%' THEN SUBSTRING(remarks, "
+    f"{_MSSQL_AT} + 9, CHARINDEX(']', remarks, {_MSSQL_AT}) - {_MSSQL_AT} - 9) END",
+)
 _READ_ONLY = (
     "the database can only be read with shop_url (a replica, a read-only user or file): give it a user that may write, "
     'or set mode = "to-repairy"'
 )
 _TOO_MUCH = (
-    "the user of shop_url may alter or drop tables, which is more than is needed: make one of its own; "
+    "the user of shop_url may {}, which is more than is needed: make one of its own; "
     "SELECT, INSERT and UPDATE on the tables that the profile names are enough"
+)
+_TRY = ". `repairy-sync check --test-booking` tries a create, and `repairy-sync plan` shows the times that are read"
+_NO_CREATE = (
+    "no booking of the shop can be made at Repairy, which needs {} for one: "
+    "give the SELECT a column of that name (a name may also be `first_name` with `last_name`)"
 )
 _CHANGED = (
     "the shop database has changed: {}. Nothing is written until the profile is mended, "
@@ -74,9 +93,10 @@ def profile(app: App, workshop: Workshop) -> Iterator[Finding]:
     """What the profile leaves out, in the owner's words."""
     about, shape = f"{workshop.name}: profile", app.profiles[workshop.name]
     able = ability.of(shape, workshop.zone)
+    if app.settings.mode in TO_REPAIRY and (names := _not_shown(app, shape.columns)):
+        yield warning(about, _NO_CREATE.format(", ".join(f"`{name}`" for name in names)))
     if able.creates and "repairy_ref" not in shape.columns:
-        engine = app.settings.shop_database(workshop).get_backend_name()
-        write, read = MARKER.get(engine, MARKER["sqlite"])
+        write, read = MARKER.get(_engine(app, workshop), MARKER["sqlite"])
         yield warning(about, _LINK.format(write=write, read=read))
     elif able.creates and not able.links:
         yield warning(about, "rows that staff made do not remember Repairy's id: add [write] link to write `repairy_ref`")
@@ -87,12 +107,26 @@ def profile(app: App, workshop: Workshop) -> Iterator[Finding]:
         yield warning(about, "bookings made online are not inserted: there is no [[write.create]]")
 
 
+def _engine(app: App, workshop: Workshop) -> str:
+    return app.settings.shop_database(workshop).get_backend_name()
+
+
+def _not_shown(app: App, columns: Collection[str]) -> list[str]:
+    """Columns that a create at Repairy needs, by the contract, and that the SELECT does not yield."""
+    needed = {"name" if field in _NAMES else field for field in app.contract.required.create}
+    shown = {*columns} | ({"name"} if _NAMES & set(columns) else set())
+    always = {"workshop_id", "service_category", "starts_at"}  # configured, with a default, in each profile
+    return sorted(needed - shown - always)
+
+
 def database(app: App, workshop: Workshop) -> Iterator[Finding]:
     """The live database against the profile, the user's rights, and the rows in the window."""
     store, about = app.shop(workshop), f"{workshop.name}: shop database"
     try:
-        lines = store.verify()
+        lines = [line for line in store.verify() if app.settings.mode in TO_SHOP or not _right_to_write(line)]
         yield from (_told(about, line) for line in lines)
+        if gap := survey.unchecked(_engine(app, workshop), app.profiles[workshop.name]):
+            yield warning(about, gap + _TRY)
         yield from _rights(store, app, workshop, about)
         if all(line.startswith("status.read") or not line.startswith(("booking", "dialects")) for line in lines):
             yield from _rows(store, app, workshop, about)
@@ -102,10 +136,15 @@ def database(app: App, workshop: Workshop) -> Iterator[Finding]:
         store.close()
 
 
+def _right_to_write(line: str) -> bool:
+    """Whether this line of `verify` says that a right is lacking, for a statement that only a write needs."""
+    return line.startswith(("write.", "booking.lock")) and bool(_REFUSED.search(line))
+
+
 def _told(about: str, line: str) -> Finding:
     """A line of `verify` with what to do. A word that nobody mapped stops its own bookings only."""
     to_do = next((words for key, words in _DO if line.startswith(key)), "")
-    if line.startswith(("write.", "booking.lock")) and _REFUSED.search(line):
+    if _right_to_write(line):
         to_do = _GRANT
     return Finding("warning" if line.startswith("status.read") else "error", about, f"{line}; {to_do}" if to_do else line)
 
@@ -115,10 +154,9 @@ def _rights(store: ShopStore, app: App, workshop: Workshop, about: str) -> Itera
     if writes and app.settings.mode in TO_SHOP and store.cannot_write():
         yield error(about, _READ_ONLY)
     if store.may_alter():
-        few = "SELECT, INSERT and UPDATE on the tables that the profile names are enough"
-        yield warning(
-            about, f"the user of shop_url may alter or drop tables, which is more than is needed: make one of its own; {few}"
-        )
+        yield warning(about, _TOO_MUCH.format("alter or drop tables"))
+    elif store.may_delete():
+        yield warning(about, _TOO_MUCH.format("delete rows"))
 
 
 def _rows(store: ShopStore, app: App, workshop: Workshop, about: str) -> Iterator[Finding]:
@@ -172,13 +210,17 @@ def _lacks(row: Sighting, name: str) -> bool:
     return name in row.fields and not _seen(row, name)
 
 
+def _short(phone: str | None) -> bool:
+    return bool((phone or "").strip()) and len(canonical("phone", phone) or "") < _SHORTEST
+
+
 def _broken(row: Sighting) -> bool:
     return any(mark.endswith(":undecodable") for mark in row.marks)
 
 
 # What a row may hold that does not become what it should: by what is said of it.
 _ODD: Sequence[tuple[str, Callable[[Sighting], bool]]] = (
-    ("have a phone without digits, so they match nobody", lambda row: bool(row.fields.get("phone")) and not _seen(row, "phone")),
+    (f"have a phone of fewer than {_SHORTEST} digits, which is nobody's", lambda row: _short(row.fields.get("phone"))),
     ("have no plate, so they can be paired by reference only, and are not created at Repairy", lambda row: _lacks(row, "rego")),
     ("hold bytes that are no text in the connection's character set: add `?charset=…` to shop_url", _broken),
 )

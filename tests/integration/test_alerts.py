@@ -16,6 +16,7 @@ import pytest
 
 from sync import alerts
 from sync.alerts import PATIENCE, Habit, Look, Machine, Memory, Place, Problem, look, message, news, tell
+from sync.core.create import not_mapped
 from sync.errors import ConfigError, Unreachable
 from sync.ports import Event
 from sync.pulse import Pulse
@@ -63,6 +64,13 @@ CASES: dict[str, tuple[Place, Machine, str]] = {
     "a pass that hangs": (replace(GOOD, late=True), Machine(), "something hangs"),
     "something held": (replace(GOOD, standings=[stands()]), Machine(), "a booking waits for a decision"),
     "several held": (replace(GOOD, standings=[stands(), stands(id="b")]), Machine(), "2 bookings wait for a decision"),
+    "a word that nobody mapped": (
+        replace(
+            GOOD, standings=[stands(reason=not_mapped("?Waiting for parts")), stands(reason=not_mapped("?Waiting for parts"))]
+        ),
+        Machine(),
+        "2 bookings wait: status 'Waiting for parts' is not mapped: add it to",
+    ),
     "cancelled online": (
         replace(GOOD, standings=[stands(reason="cancelled online, and the shop's profile has no way to say so")]),
         Machine(),
@@ -88,6 +96,18 @@ CASES: dict[str, tuple[Place, Machine, str]] = {
 @pytest.mark.parametrize(("place", "machine", "says"), CASES.values(), ids=CASES.keys())
 def test_what_is_wrong_is_said_in_the_owners_words(place: Place, machine: Machine, says: str) -> None:
     assert any(says in one.says for one in look([place], machine, OPEN).found.values())
+
+
+def test_each_word_that_nobody_mapped_is_told_once_however_many_wait_and_whatever_else_is_held() -> None:
+    memory, begun = Memory(), list[str]()
+    words = ["?Parts", "?Parts", "?Paint"]
+    for count in range(4):
+        standings = [stands(), *(stands(reason=not_mapped(word)) for word in words[:count])]
+        for _ in range(PATIENCE["word"]):
+            told = news(memory, look([replace(GOOD, standings=standings)], Machine(), OPEN), OPEN)
+            begun += [one.which or one.kind for one in told.begun]
+            tell(memory, told, OPEN)
+    assert begun == ["held", not_mapped("?Parts"), not_mapped("?Paint")]
 
 
 def test_every_kind_of_problem_has_its_case_and_its_patience() -> None:

@@ -151,6 +151,16 @@ def test_a_user_of_mariadb_that_may_alter_is_warned_of(site: Installation, weak_
     assert "make one of its own; SELECT, INSERT and UPDATE on the tables" in line
 
 
+def test_a_user_that_may_delete_is_warned_of_unless_a_statement_does(weak: tuple[Installation, Layout]) -> None:
+    site, layout = weak
+    layout.run(f"GRANT UPDATE ON {_table(layout)} TO {_bridge(layout)}")
+    assert not [line for line in found(site, "warning", code=0) if "more than is needed" in line]
+    layout.run(f"GRANT DELETE ON {_table(layout)} TO {_bridge(layout)}")
+    assert "may delete rows, which is more than is needed" in one(found(site, "warning", code=0), "more than is needed")
+    more(site, "", 'cancel = "DELETE FROM jobs WHERE id = :key"\n')
+    assert not [line for line in found(site, "warning", code=0) if "more than is needed" in line]
+
+
 def test_rights_over_another_database_are_not_the_shops(site: Installation, weak_maria: tuple[Layout, sa.URL]) -> None:
     layout, url = weak_maria
     layout.run("DROP TABLE jobs")
@@ -255,6 +265,87 @@ def test_a_server_in_another_zone_is_an_error_where_its_clock_is_used(site: Inst
     assert "load its zone tables, or set timezones" in line
 
 
+NEEDS = "no booking of the shop can be made at Repairy, which needs"
+
+
+def test_columns_that_a_create_at_repairy_needs_are_named_by_the_contract(jobs: Installation, lite: Layout) -> None:
+    """The plan says of each booking what `check` says of all."""
+    assert f"{NEEDS} `name` for one" in one(found(jobs, "warning", code=0), NEEDS)
+    text = PROFILE.format(more="").replace(", rego, phone", "")
+    (jobs.folder / "jobs.toml").write_text(text, encoding="utf-8")
+    assert f"{NEEDS} `name`, `phone`, `rego` for one" in one(found(jobs, "warning", code=0), NEEDS)
+    jobs.run("sync")
+    add(lite, id=1)
+    planned = jobs.run("plan").json["workshops"][0]["noted"]
+    assert [noted["reason"] for noted in planned] == ["Repairy needs phone, rego, name"]
+
+
+@pytest.mark.parametrize("columns", [", ref AS name", ", ref AS first_name, ref AS last_name", ", ref AS company"])
+def test_a_shop_that_shows_all_that_repairy_needs_is_nothing_to_say(jobs: Installation, columns: str) -> None:
+    more(jobs, columns)
+    assert not [line for line in found(jobs, "warning", code=0) if NEEDS in line]
+
+
+def test_a_mode_that_makes_nothing_at_repairy_needs_no_columns(jobs: Installation) -> None:
+    jobs.configure(profile="jobs.toml", mode="to-shop")
+    assert not [line for line in found(jobs, "warning", code=0) if NEEDS in line]
+
+
+def test_a_session_in_another_zone_is_an_error_on_postgresql_too(site: Installation, postgres: Layout) -> None:
+    """As behind a pooler, which hands on a session that was told something else."""
+    over(site, postgres)
+    more(site, "", 'set_service = "UPDATE jobs SET notes = :description, stamp = now() WHERE id = :key"\n')
+    assert found(site, "error", code=0) == []
+    with forgetful() as pooled:
+        line = one(found(site, "error"), "timezone: ")
+    assert pooled == ["told"]
+    assert "connect to the server itself and to no pooler, or set timezones" in line
+
+
+@contextlib.contextmanager
+def forgetful() -> Iterator[list[str]]:
+    """Every PostgreSQL session loses its zone when it is taken."""
+    told: list[str] = []
+
+    def lose(connection: Any, *_: object) -> None:
+        if type(connection).__module__.startswith("psycopg"):
+            told[:] = ["told"]
+            connection.execute("SET TIME ZONE 'Asia/Tokyo'")
+            connection.commit()
+
+    sa.event.listen(sa.pool.Pool, "checkout", lose)
+    try:
+        yield told
+    finally:
+        sa.event.remove(sa.pool.Pool, "checkout", lose)
+
+
+def test_a_timestamptz_that_a_statement_names_needs_the_sessions_zone(postgres: Layout) -> None:
+    postgres.run("CREATE TABLE jobs (id INTEGER, state VARCHAR(10), at TIMESTAMPTZ, seen TIMESTAMPTZ, plain TIMESTAMP)")
+    for column, zoned in (("seen", True), ("plain", False)):
+        shop = postgres.shop(f"SELECT id AS key, state AS status, {column} AS starts_at FROM jobs")
+        with forgetful():
+            assert [line.partition(":")[0] for line in shop.verify()] == (["timezone"] if zoned else [])
+
+
+def test_a_call_of_a_procedure_that_cannot_be_prepared_is_said_not_to_be_checked(site: Installation, layout: Layout) -> None:
+    over(site, layout)
+    more(site, "", 'cancel = "CALL cancel_job(:key)"\n')
+    line = one(found(site, "warning", code=0), "not checked on ")
+    assert ": whether it accepts write.cancel. `repairy-sync check --test-booking` tries a create" in line
+
+
+def test_the_clock_of_an_engine_without_a_zone_to_ask_is_said_not_to_be_checked(jobs: Installation) -> None:
+    more(jobs, "", 'set_service = "UPDATE jobs SET notes = :description, stamp = CURRENT_TIMESTAMP WHERE id = :key"\n')
+    line = one(found(jobs, "warning", code=0), "not checked on SQLite: ")
+    assert "the zone of the database's own clock (current_timestamp)." in line
+
+
+def test_where_nothing_is_left_out_nothing_is_said_of_it(site: Installation, layout: Layout) -> None:
+    over(site, layout)
+    assert not [line for line in found(site, "warning", code=0) if "not checked" in line]
+
+
 CREATE = """
 [[write.create]]
 set = "key"
@@ -295,7 +386,8 @@ def test_a_create_that_remembers_is_nothing_to_say(jobs: Installation) -> None:
 
 
 ODD: dict[str, tuple[dict[str, Any], str]] = {
-    "phone": ({"phone": "ask at the desk"}, "1 row, such as key 9, have a phone without digits"),
+    "phone": ({"phone": "ask at the desk"}, "1 row, such as key 9, have a phone of fewer than 6 digits"),
+    "short phone": ({"phone": "12"}, "1 row, such as key 9, have a phone of fewer than 6 digits"),
     "plate": ({"rego": "--"}, "1 row, such as key 9, have no plate"),
     "time": (
         {"at": f"{SOON:%Y-%m-%d} noon"},

@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from sync import relay, settings, wiring
+from sync.demo.stage import free_ports
 from sync.machine import SystemClock
 from sync.ports import PROBED, Event
 from sync.probe import hooks
@@ -29,7 +30,7 @@ from sync.sandbox.partner import WEBHOOK_SECRET
 from sync.share import CONFIG
 from sync.web import webhooks
 from sync.web.server import Listener
-from tests.conftest import _free_port, _missing
+from tests.conftest import _missing
 from tests.integration.daemon_process import ground_on, until
 from tests.integration.installation import Installation, installed
 
@@ -55,7 +56,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installati
 def at(site: Installation, url: str, port: int, relay: str = "") -> None:
     """Webhooks come to `url`; the daemon's place for them is `port`."""
     lines = f'[webhooks]\nlisten = "127.0.0.1:{port}"\npublic_url = "{url}"\nrelay = "{relay}"\n'
-    site.configure(safety=f'{lines}[web]\nlisten = "127.0.0.1:{_free_port()}"\n')
+    site.configure(safety=f'{lines}[web]\nlisten = "127.0.0.1:{free_ports(1)[0]}"\n')
 
 
 # ---------------------------------------------------------------- proxies
@@ -118,7 +119,7 @@ PROXIES = [pytest.param(nginx_line, id="nginx"), pytest.param(caddy_line, id="ca
 def proxied(line: Line, folder: Path, tls: Path, hooks_port: int) -> Iterator[int]:
     """The proxy before that port; its own port."""
     folder.mkdir()
-    public = _free_port()
+    public = free_ports(1)[0]
     home = {**os.environ, "HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with (folder / "said").open("wb") as log:
         process = subprocess.Popen(line(folder, tls, public, hooks_port), env=home, stdout=log, stderr=log)
@@ -152,7 +153,7 @@ def test_a_probe_goes_through_a_proxy_and_is_heard_by_check_itself(
 ) -> None:
     """No service runs; the proxy's certificate is trusted here as a public one would be."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
-    inside = _free_port()
+    inside = free_ports(1)[0]
     with proxied(line, tmp_path / "proxy", certificate, inside) as public:
         at(site, f"https://localhost:{public}/webhooks/repairy", inside)
         level, says, code = webhook_finding(site)
@@ -203,7 +204,7 @@ def test_what_a_client_says_about_addresses_goes_no_further(line: Line, tmp_path
 
 @pytest.mark.parametrize("line", PROXIES)
 def test_a_proxy_with_nobody_behind_it_answers_within_repairys_patience(line: Line, tmp_path: Path, certificate: Path) -> None:
-    with proxied(line, tmp_path / "proxy", certificate, _free_port()) as public:
+    with proxied(line, tmp_path / "proxy", certificate, free_ports(1)[0]) as public:
         began = time.monotonic()
         status = asked(certificate, public, "POST", "/webhooks/repairy", b"{}")
     assert (status, time.monotonic() - began < 10) == (502, True)
@@ -283,25 +284,25 @@ def answering(status: int, location: str = "") -> Iterator[tuple[int, list[tuple
 )  # fmt: skip
 def test_each_answer_is_said_with_what_to_do(site: Installation, status: int, part: str) -> None:
     with answering(status, "/elsewhere") as (port, seen):
-        at(site, f"http://127.0.0.1:{port}/webhooks/repairy", _free_port())
+        at(site, f"http://127.0.0.1:{port}/webhooks/repairy", free_ports(1)[0])
         level, says, code = webhook_finding(site)
     assert (level, code, len(seen)) == ("error", 1, 1)
     assert part in says
 
 
 def test_nobody_there_is_said(site: Installation) -> None:
-    port = _free_port()
-    at(site, f"http://127.0.0.1:{port}/webhooks/repairy", _free_port())
+    port = free_ports(1)[0]
+    at(site, f"http://127.0.0.1:{port}/webhooks/repairy", free_ports(1)[0])
     assert f"nobody answers at 127.0.0.1:{port}" in webhook_finding(site)[1]
 
 
 def test_a_name_that_nobody_knows_is_said(site: Installation) -> None:
-    at(site, "https://hooks.invalid/webhooks/repairy", _free_port())
+    at(site, "https://hooks.invalid/webhooks/repairy", free_ports(1)[0])
     assert "the name hooks.invalid is not known" in webhook_finding(site)[1]
 
 
 def test_a_certificate_that_nobody_trusts_is_said(site: Installation, tmp_path: Path, certificate: Path) -> None:
-    inside = _free_port()
+    inside = free_ports(1)[0]
     with proxied(nginx_line, tmp_path / "proxy", certificate, inside) as public:
         at(site, f"https://localhost:{public}/webhooks/repairy", inside)
         level, says, _ = webhook_finding(site)
@@ -311,7 +312,7 @@ def test_a_certificate_that_nobody_trusts_is_said(site: Installation, tmp_path: 
 
 def test_plain_http_where_tls_should_be_is_said(site: Installation) -> None:
     with answering(200) as (port, _):
-        at(site, f"https://127.0.0.1:{port}/webhooks/repairy", _free_port())
+        at(site, f"https://127.0.0.1:{port}/webhooks/repairy", free_ports(1)[0])
         assert "does not speak TLS" in webhook_finding(site)[1]
 
 
@@ -345,7 +346,7 @@ def test_without_an_address_it_says_what_does_not_reach_the_shop(site: Installat
 def test_the_secret_in_an_address_is_never_shown(site: Installation) -> None:
     """A contract with the secret in the path: it is added where the address lacks it, and told nowhere."""
     site.contract('[webhook]\nalgorithm = "path"\n')
-    port = _free_port()
+    port = free_ports(1)[0]
     for address in (f"http://127.0.0.1:{port}/webhooks/repairy", f"http://127.0.0.1:{port}/webhooks/repairy/{WEBHOOK_SECRET}"):
         at(site, address, port)
         level, says, _ = webhook_finding(site)
@@ -389,7 +390,7 @@ def test_a_probe_is_taken_from_the_relay_and_what_lies_beside_it_stays(
 ) -> None:
     url, shelf = public_relay
     delivered(url)
-    at(site, "", _free_port(), relay=url)
+    at(site, "", free_ports(1)[0], relay=url)
     level, says, _ = webhook_finding(site)
     kept = shelf.page(0)
     assert (level, len(kept)) == ("good", 1), says
@@ -400,7 +401,7 @@ def test_a_public_address_that_is_not_the_relay_of_this_installation_is_said(
     site: Installation, public_relay: tuple[str, Shelf]
 ) -> None:
     with answering(200) as (port, _):
-        at(site, f"http://127.0.0.1:{port}/webhooks/repairy", _free_port(), relay=public_relay[0])
+        at(site, f"http://127.0.0.1:{port}/webhooks/repairy", free_ports(1)[0], relay=public_relay[0])
         level, says, _ = webhook_finding(site)
     assert level == "error"
     assert "both must mean the same relay" in says

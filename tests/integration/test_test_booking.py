@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,93 @@ def test_it_stands_in_the_shop_and_says_where_to_look(site: Installation) -> Non
     assert level == "good"
     assert f"row {row['id']} stands in the shop: Test Booking, plate {row['plate']}" in says
     assert "is it where staff look, on the right day and time? Then `repairy-sync check --test-booking --remove`" in says
+
+
+def execute(site: Installation, sql: str, *values: object) -> None:
+    with contextlib.closing(sqlite3.connect(site.folder / "shop.db")) as shop, shop:
+        shop.execute(sql, values)
+
+
+def test_it_says_the_day_and_time_on_the_workshops_clock(site: Installation) -> None:
+    """Nine in the morning in Melbourne is the day before in UTC."""
+    ((_, says),) = about_it(site.run(*PUT))
+    start = datetime.fromisoformat(made_up(site)[0]["dropoff"])
+    assert start.hour == 9
+    assert f", {start:%Y-%m-%d} at 09:00. Look at it" in says
+
+
+def test_a_shop_that_keeps_days_is_told_the_day(site: Installation) -> None:
+    text = (CONFIG / "profiles" / "demo.toml").read_text(encoding="utf-8")
+    text = text.replace("b.dropoff AS starts_at, b.pickup AS ends_at", "date(b.dropoff) AS date")
+    text = text.replace("= :starts_at", "= :date")
+    text = text.replace(", :starts_at, :ends_at", ", :date, NULL").replace(", pickup = :ends_at", "")
+    (site.folder / "own.toml").write_text(text, encoding="utf-8")
+    site.configure(profile="own.toml")
+    ((_, says),) = about_it(site.run(*PUT))
+    assert f", {made_up(site)[0]['dropoff'][:10]}. Look at it" in says
+
+
+def test_every_row_that_was_made_is_named_and_at_removal_again(site: Installation) -> None:
+    """By table and key: no statement of a profile deletes a customer or a vehicle."""
+    ((_, says),) = about_it(site.run(*PUT))
+    with contextlib.closing(sqlite3.connect(site.folder / "shop.db")) as shop:
+        ((customer,),) = shop.execute("SELECT id FROM customers WHERE name = 'Test Booking'")
+        ((vehicle,),) = shop.execute("SELECT id FROM vehicles WHERE customer_id = ?", (customer,))
+    by_hand = f". Made with it, and to be deleted by hand there: customers {customer}, vehicles {vehicle}"
+    assert says.endswith(by_hand)
+    ((_, says),) = about_it(site.run(*TAKE))
+    assert says.endswith(by_hand)
+
+
+@pytest.mark.parametrize(
+    ("what", "sql", "value"),
+    [
+        ("phone", "UPDATE customers SET phone = ? WHERE id = 1", "0491 570 006"),
+        ("email", "UPDATE customers SET email = ? WHERE id = 1", "Repairy-Sync-Test@example.com"),
+    ],
+)
+def test_nothing_is_put_in_where_a_customer_has_the_made_up_phone_or_e_mail(
+    site: Installation, what: str, sql: str, value: str
+) -> None:
+    """The shop keeps it as a placeholder, and its `find` would give the test booking that customer."""
+    execute(site, sql, value)
+    before = site.shop_digest()
+    said = site.run(*PUT)
+    assert said.code == 1
+    ((level, says),) = about_it(said)
+    assert level == "error"
+    assert f"already has the made-up {what} " in says
+    assert "nothing was put in: row " in says
+    assert site.shop_digest() == before
+    assert about_it(site.run("check")) == []
+
+
+def test_a_common_placeholder_is_nobody_the_test_booking_becomes(site: Installation) -> None:
+    """Also of a customer who has no booking, whom the SELECT does not show."""
+    execute(site, "INSERT INTO customers (name, phone, email) VALUES ('Customer Zero', '0400 000 000', 'test@example.com')")
+    assert site.run(*PUT).code == 0
+    with contextlib.closing(sqlite3.connect(site.folder / "shop.db")) as shop:
+        names = shop.execute("SELECT c.name FROM bookings b JOIN customers c ON c.id = b.customer_id WHERE b.id = ?",
+                             (made_up(site)[0]["id"],))  # fmt: skip
+        assert names.fetchall() == [("Test Booking",)]
+
+
+def test_a_second_test_may_use_the_customer_of_the_first(site: Installation) -> None:
+    """Its cancelled row has the same phone, and is ours."""
+    site.run(*PUT)
+    site.run(*TAKE)
+    ((level, says),) = about_it(site.run(*PUT))
+    assert level == "good"
+    assert "to be deleted by hand there: vehicles " in says
+
+
+def test_a_short_plate_column_gets_what_it_takes_and_is_found_again(site: Installation) -> None:
+    text = (CONFIG / "profiles" / "demo.toml").read_text(encoding="utf-8")
+    (site.folder / "own.toml").write_text(text.replace("[status.read]", "[limits]\nrego = 5\n\n[status.read]"), encoding="utf-8")
+    site.configure(profile="own.toml")
+    site.run(*PUT)
+    assert len(made_up(site)[0]["plate"]) == 5
+    assert about_it(site.run(*TAKE))[0][1].startswith(f"row {made_up(site)[0]['id']} was cancelled in the shop")
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -113,7 +201,9 @@ def test_a_shop_that_cannot_cancel_names_the_row_for_removal_by_hand(site: Insta
     assert says.startswith(f"row {row['id']} is to be removed by hand, on the shop's own screen: ")
     with contextlib.closing(sqlite3.connect(site.folder / "shop.db")) as shop, shop:
         shop.execute("DELETE FROM bookings WHERE id = ?", (row["id"],))
-    assert about_it(site.run(*TAKE)) == [("good", f"row {row['id']} no longer stands in the shop as a booking to come")]
+    ((level, says),) = about_it(site.run(*TAKE))
+    assert level == "good"
+    assert says.startswith(f"row {row['id']} no longer stands in the shop as a booking to come. Made with it")
 
 
 def test_one_that_stands_is_told_and_no_second_is_made(site: Installation) -> None:
@@ -175,8 +265,9 @@ def test_a_customer_who_gets_its_number_is_a_customer(site: Installation) -> Non
         shop.execute("DELETE FROM bookings WHERE id = ?", (row["id"],))
     site.office.book(45, site.office.at(5, 9))
     assert site.row(45)["id"] == row["id"]
-    said = site.run(*TAKE)
-    assert about_it(said) == [("good", f"row {row['id']} no longer stands in the shop as a booking to come")]
+    ((level, says),) = about_it(site.run(*TAKE))
+    assert level == "good"
+    assert says.startswith(f"row {row['id']} no longer stands in the shop as a booking to come")
     assert site.row(45)["label"] == "Booked in"
     site.run("sync")
     assert [one["car"]["rego"] for one in site.bookings()] == ["AAA045"]
