@@ -20,6 +20,8 @@ FROM bookings b JOIN statuses s ON s.id = b.status_id JOIN customers c ON c.id =
 WHERE b.kind = 'job'
 """
 _STATUS = "(SELECT id FROM statuses WHERE name = {})"
+_BARE_PHONE = "REPLACE(REPLACE(REPLACE(REPLACE(c.phone, ' ', ''), '-', ''), '(', ''), ')', '')"
+_BARE_PLATE = "REPLACE(REPLACE(UPPER(plate), ' ', ''), '-', '')"
 
 _OURS = {"pending": "Booked", "processing": "In progress", "done": "Finished", "cancelled": "Cancelled"}
 
@@ -45,12 +47,12 @@ DEMO: dict[str, Any] = {
             {
                 "set": "customer_id",
                 "find": "SELECT c.id, v.plate FROM customers c LEFT JOIN vehicles v ON v.customer_id = c.id"
-                " WHERE c.phone = :phone",
+                f" WHERE {_BARE_PHONE} = :phone",
                 "insert": "INSERT INTO customers (name, phone, email) VALUES (:name, :phone, :email)",
             },
             {
                 "set": "vehicle_id",
-                "find": ["SELECT id FROM vehicles WHERE plate = :rego AND customer_id = :customer_id"],
+                "find": [f"SELECT id FROM vehicles WHERE {_BARE_PLATE} = :rego AND customer_id = :customer_id"],
                 "insert": "INSERT INTO vehicles (customer_id, plate, make) VALUES (:customer_id, :rego, :make)",
             },
             {

@@ -17,7 +17,7 @@ from tests.shops.program import ZONE, Planned, Program, Row, email, name, phone,
 
 READER = "portal_reader"
 BASE = 10_000  # customer and vehicle numbers begin here; below it are placeholders and suppliers
-PLACEHOLDER = 1
+PLACEHOLDER, SUPPLIER_ID = 1, 2
 WORDS = {0: "pending", 1: "pending", 2: "processing", 3: "processing", 4: "done", 5: "done", 9: "cancelled"}
 STORED = {"pending": 1, "processing": 3, "done": 4, "cancelled": 9}
 OWED = "an inline customer has no phone, and Repairy takes no booking without one"
@@ -47,6 +47,7 @@ ALTER ROLE {READER} SET search_path = portal;
 GRANT USAGE ON SCHEMA portal TO {READER};
 """
 CUSTOMER = "INSERT INTO dms.customers_suppliers VALUES (:id, false, :dummy, :first, :last, :day) ON CONFLICT DO NOTHING"
+SUPPLIER = "INSERT INTO dms.customers_suppliers VALUES (:id, true, false, NULL, 'Parts on wheels', '2020-01-01')"
 NUMBERS = "INSERT INTO dms.customer_com_numbers VALUES (:id, :counter, :kind, :main, :address) ON CONFLICT DO NOTHING"
 VEHICLE = "INSERT INTO dms.vehicles VALUES (:id, :plate, :vin, 'Toyota', 'Corolla') ON CONFLICT DO NOTHING"
 APPOINTMENT = """
@@ -69,7 +70,10 @@ class DmsMirror(Program):
     profile = "dms-mirror"
     can: ClassVar[frozenset[str]] = frozenset()
     traits = frozenset({"dummy", "branch", "unreadable", "undated"})
-    absent: ClassVar[Mapping[str, str]] = {"two_with_one_phone": "nothing is ever created in a mirror"}
+    absent: ClassVar[Mapping[str, str]] = {
+        "two_with_one_phone": "nothing is ever created in a mirror",
+        "rename_written": "nothing is written, so every column of the profile's is read",
+    }
 
     def make(self) -> None:
         with self.database.begin() as connection:
@@ -77,6 +81,7 @@ class DmsMirror(Program):
                 connection.exec_driver_sql(sql)
         placeholder = {"id": PLACEHOLDER, "dummy": True, "first": None, "last": "Workshop closed", "day": date(2020, 1, 1)}
         self.run_many(CUSTOMER, [placeholder])
+        self.run(SUPPLIER, id=SUPPLIER_ID)
         self.shop_url = self.read_only_url()
 
     def read_only_url(self) -> str:
@@ -169,8 +174,9 @@ def _person(number: int) -> dict[str, object]:
 
 
 def _numbers(number: int) -> list[dict[str, object]]:
-    """The mobile number is the one to call; an older one stands before it."""
-    shown = (("PHONE", False, "0400 000 000"), ("MOBILE", True, phone(number)), ("EMAIL", False, email(number)))
+    """The ones marked are to be used; older ones stand before them, which nobody has marked either way."""
+    older = (("PHONE", None, "0400 000 000"), ("EMAIL", None, "before@example.com"))
+    shown = (*older, ("MOBILE", True, phone(number)), ("EMAIL", True, email(number)))
     return [
         {"id": BASE + number, "counter": counter, "kind": kind, "main": main, "address": address}
         for counter, (kind, main, address) in enumerate(shown, 1)
@@ -183,14 +189,17 @@ def _vehicle(number: int) -> dict[str, object]:
 
 def _appointment(one: Planned, *, linked: bool = False) -> dict[str, object]:
     inline = _inline(one) and not linked
-    odd = {"unreadable": "infinity", "undated": None}
     return {
         "branch": 2 if one.trait == "branch" else 1,
-        "customer": PLACEHOLDER if one.trait == "dummy" else None if inline else BASE + one.customer,
+        "customer": (PLACEHOLDER, SUPPLIER_ID)[one.number % 2]
+        if one.trait == "dummy"
+        else None
+        if inline
+        else BASE + one.customer,
         "vehicle": None if inline or one.trait == "dummy" else BASE + one.number,
         "comment": None,
-        "start": odd.get(one.trait, one.start),
-        "end": None if one.trait else one.start + timedelta(hours=2),
+        "start": None if one.trait == "undated" else one.start,
+        "end": "infinity" if one.trait == "unreadable" else None if one.trait else one.start + timedelta(hours=2),
         "inline": " ".join(name(one.customer)) if inline else None,
         "inline_plate": plate(one.number) if inline else None,
         "status": STORED[one.status],

@@ -60,7 +60,7 @@ class Erp(Program):
     engine = "mariadb"
     profile = "erp-interventi"
     can = frozenset({"create", "move", "note", "start", "finish"})
-    traits = frozenset({"deleted", "undated"})
+    traits = frozenset({"deleted", "unreadable", "undated"})
     absent: ClassVar[Mapping[str, str]] = {
         "cancel": "there is no cancelled status: a job that is off is deleted, and a missing row is no cancellation"
     }
@@ -69,14 +69,11 @@ class Erp(Program):
         for sql in TABLES:
             self.run(sql)
 
-    def reaches(self, one: Planned) -> bool:
-        return super().reaches(one) and one.status != "cancelled"
-
     def fill(self, bookings: list[Planned]) -> None:
         self.run_many(CUSTOMER, [_customer(number) for number in sorted({one.customer for one in bookings})])
         self.run_many(PLANT, [_plant(one.number, one.customer) for one in bookings])
         self.run_many(JOB, [_job(one) for one in bookings])
-        self.run_many(SESSION, [_session(_id(one.number), one.start) for one in bookings if one.trait != "undated"])
+        self.run_many(SESSION, [_planned(one) for one in bookings if one.trait != "undated"])
         self.run_many(LINE, [{"id": _id(one.number), "plant": _id(one.number)} for one in bookings])
 
     def book(self, number: int, start: datetime) -> str:
@@ -122,6 +119,10 @@ class Erp(Program):
     def rename_column(self) -> tuple[str, str]:
         self.run("ALTER TABLE in_interventi RENAME COLUMN id_stato TO idstatointervento")
         return "id_stato", "idstatointervento"
+
+    def rename_written(self) -> tuple[str, str]:
+        self.run("ALTER TABLE in_interventi RENAME COLUMN id_tipo TO id_tipo_intervento")
+        return "id_tipo", "id_tipo_intervento"
 
     def purge(self, before: datetime) -> None:
         older = "SELECT id_intervento FROM in_interventi_tecnici WHERE orario_inizio < :before"
@@ -173,6 +174,11 @@ def _job(one: Planned) -> dict[str, object]:
         "start": one.start,
         "deleted": deleted,
     }
+
+
+def _planned(one: Planned) -> dict[str, object]:
+    odd = {"end": one.start.strftime("%Y-%m-00 %H:%M")} if one.trait == "unreadable" else {}  # a day that MariaDB lets pass
+    return _session(_id(one.number), one.start) | odd
 
 
 def _session(key: int, start: datetime) -> dict[str, object]:

@@ -53,6 +53,7 @@ class EventGarage(Program):
         "cancel": "a cancelled job leaves the projection, and a missing row is no cancellation",
         "unmapped_status": "the status is worked out from times and is always one of three",
         "two_with_one_phone": "nothing is ever created in a projection",
+        "rename_written": "nothing is written, so every column of the profile's is read",
     }
 
     def make(self) -> None:
@@ -144,9 +145,9 @@ def _job(one: Planned) -> dict[str, object]:
     over = one.status == "done"
     return {
         "id": uuid5(SPACE, f"planned {one.number}"),
-        "start": "infinity" if one.trait == "unreadable" else start,
+        "start": start,
         "end": "infinity" if one.trait == "unreadable" else start + timedelta(hours=2),
-        "started": start if over else None,
+        "started": start if over or one.status == "processing" else None,
         "ended": start + timedelta(hours=2) if over else None,
         "customer": uuid5(SPACE, f"customer {one.customer}"),
         "plate": _license(one.number),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from tests.shops.program import Planned, Program, Row, email, name, phone, plate
 
 READER = "PORTALREADER"
+NEVER = datetime(9999, 12, 31, tzinfo=UTC).replace(tzinfo=None)
 STORED = {"pending": "B", "processing": "W", "done": "I", "cancelled": "X"}
 WORDS = {"B": "pending", "P": "pending", "W": "processing", "F": "done", "I": "done", "X": "cancelled"}
 TABLES = (
@@ -52,9 +53,10 @@ class FirebirdGarage(Program):
     engine = "firebird"
     profile = "firebird-garage"
     can = frozenset({"create", "move", "note", "start", "finish", "cancel"})
-    traits = frozenset({"branch", "undated"})
+    traits = frozenset({"dummy", "branch", "unreadable", "undated"})
     absent: ClassVar[Mapping[str, str]] = {
-        "hide_view": "jobs are read from the table itself, which is never refilled, and Firebird renames no table"
+        "hide_view": "jobs are read from the table itself, which is never refilled, and Firebird renames no table",
+        "rename_written": "every column that a statement names is read too",
     }
 
     def make(self) -> None:
@@ -156,10 +158,10 @@ def _job(one: Planned) -> dict[str, object]:
     undated = one.trait == "undated"
     return {
         "branch": 2 if one.trait == "branch" else 1,
-        "kind": "J",
+        "kind": "Q" if one.trait == "dummy" else "J",
         "customer": _id(one.customer),
         "car": _id(one.number),
         "status": STORED[one.status],
         "start": None if undated else one.start,
-        "end": None if undated else one.start + timedelta(hours=2),
+        "end": None if undated else NEVER if one.trait == "unreadable" else one.start + timedelta(hours=2),
     }

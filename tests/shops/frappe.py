@@ -1,6 +1,6 @@
 """Layout 5: an app on Frappe, MariaDB. Documents have names, a vehicle's is its plate; stamps have microseconds.
 
-An appointment and its job card each have a status, and the later one is true. Names of tables have a blank in them.
+An appointment and its job card each have a status: the card's is the true one until the appointment is over.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from tests.shops.maria import may_read
 from tests.shops.program import ZONE, Planned, Program, Row, email, name, phone, plate
 
-STORED = {"pending": "Scheduled", "processing": "In Progress", "done": "Completed", "cancelled": "Cancelled"}
+STORED = {"pending": "Scheduled", "processing": "Checked-In", "done": "Completed", "cancelled": "Cancelled"}
 WORDS = {
     "Scheduled": "pending", "Checked-In": "pending", "In Progress": "processing", "Completed": "done", "Cancelled": "cancelled",
     "Draft": "pending", "Inspection": "processing", "Ready for Delivery": "done", "Delivered": "done",
 }  # fmt: skip
+ZERO = "0000-00-00 00:00:00"
 STAMPS = "creation DATETIME(6), modified DATETIME(6), owner VARCHAR(140), docstatus INT NOT NULL DEFAULT 0"
 DOCUMENT = f"name VARCHAR(140) PRIMARY KEY, {STAMPS}"
 TABLES = (
@@ -32,10 +33,12 @@ VEHICLE = "REPLACE INTO `tabVehicle` VALUES (:plate, :now, :now, 'desk', 0, :cus
 APPOINTMENT = """
 INSERT INTO `tabService Appointment` VALUES (:id, :now, :now, 'desk', :docstatus, :status, :start, :end, :customer, :plate, NULL)
 """
-CARD = "REPLACE INTO `tabJob Card` VALUES (:id, :now, :now, 'desk', 0, :appointment, :status, NULL)"
+CARD = "REPLACE INTO `tabJob Card` VALUES (:id, :now, :now, 'desk', :docstatus, :appointment, :status, NULL)"
 ROW = """
-SELECT IF(j.modified > a.modified, j.status, a.status), a.scheduled_start, COALESCE(a.remarks, ''), a.vehicle, c.mobile_no
-FROM `tabService Appointment` a JOIN `tabCustomer` c ON c.name = a.customer LEFT JOIN `tabJob Card` j ON j.appointment = a.name
+SELECT IF(a.status IN ('Completed', 'Cancelled'), a.status, COALESCE(j.status, a.status)), a.scheduled_start,
+  COALESCE(a.remarks, ''), a.vehicle, c.mobile_no
+FROM `tabService Appointment` a JOIN `tabCustomer` c ON c.name = a.customer
+LEFT JOIN `tabJob Card` j ON j.appointment = a.name AND j.docstatus < 2
 WHERE a.name = :key
 """
 
@@ -45,7 +48,7 @@ class Frappe(Program):
     engine = "mariadb"
     profile = "frappe-garage"
     can = frozenset({"create", "move", "note", "start", "finish", "cancel"})
-    traits = frozenset({"undated"})
+    traits = frozenset({"unreadable", "undated"})
 
     def make(self) -> None:
         for sql in TABLES:
@@ -55,6 +58,9 @@ class Frappe(Program):
         self.run_many(CUSTOMER, [_customer(number) for number in sorted({one.customer for one in bookings})])
         self.run_many(VEHICLE, [_vehicle(one.number, one.customer) for one in bookings])
         self.run_many(APPOINTMENT, [_appointment(one, f"APT-2025-{one.number:05}") for one in bookings])
+        cards = [f"APT-2025-{one.number:05}" for one in bookings if one.status == "processing"]
+        here = {"status": "Inspection", "docstatus": 0, "now": _now()}
+        self.run_many(CARD, [{"id": f"JC-{key}", "appointment": key, **here} for key in cards])
 
     def book(self, number: int, start: datetime) -> str:
         """The series counts up; the name of the document is the key."""
@@ -87,16 +93,16 @@ class Frappe(Program):
 
     def start(self, key: str) -> None:
         """Work is on a job card; the appointment stays as it is."""
-        self._card(key, "Inspection")
+        self.card(key, "Inspection")
 
     def finish(self, key: str) -> None:
-        self._card(key, "Ready for Delivery")
+        self.card(key, "Ready for Delivery")
 
     def cancel(self, key: str) -> None:
         self._edit(key, "status = 'Cancelled', docstatus = 2")
 
-    def _card(self, key: str, status: str) -> None:
-        self.run(CARD, id=f"JC-{key}", appointment=key, status=status, now=_now())
+    def card(self, key: str, status: str, docstatus: int = 0) -> None:
+        self.run(CARD, id=f"JC-{key}", appointment=key, status=status, docstatus=docstatus, now=_now())
 
     def _edit(self, key: str, what: str, **values: object) -> None:
         self.run(f"UPDATE `tabService Appointment` SET {what}, modified = :now WHERE name = :key", key=key, now=_now(), **values)
@@ -104,6 +110,10 @@ class Frappe(Program):
     def rename_column(self) -> tuple[str, str]:
         self.run("ALTER TABLE `tabService Appointment` RENAME COLUMN scheduled_start TO starts_on")
         return "scheduled_start", "starts_on"
+
+    def rename_written(self) -> tuple[str, str]:
+        self.run("ALTER TABLE `tabCustomer` RENAME COLUMN creation TO created_on")
+        return "creation", "created_on"
 
     def purge(self, before: datetime) -> None:
         self.run("DELETE FROM `tabService Appointment` WHERE scheduled_start < :before", before=before)
@@ -118,7 +128,7 @@ class Frappe(Program):
         return self.held_open("UPDATE `tabService Appointment` SET owner = 'somebody' WHERE name = :key", key=key)
 
     def unmapped_status(self, key: str) -> str:
-        self._card(key, "Test Drive")
+        self.card(key, "Test Drive")
         return "Test Drive"
 
     def two_with_one_phone(self, phone: str) -> None:
@@ -142,14 +152,14 @@ def _vehicle(number: int, customer: int) -> dict[str, object]:
 
 
 def _appointment(one: Planned, key: str) -> dict[str, object]:
-    undated = one.trait == "undated"
+    undated, odd = one.trait == "undated", one.trait == "unreadable"
     return {
         "id": key,
         "now": _now(),
         "docstatus": 2 if one.status == "cancelled" else 0,
         "status": STORED[one.status],
-        "start": None if undated else one.start,
-        "end": None if undated else one.start + timedelta(hours=2),
+        "start": ZERO if undated else one.start,
+        "end": ZERO if undated else one.start.strftime("%Y-%m-00 %H:%M") if odd else one.start + timedelta(hours=2),
         "customer": f"CUST-{one.customer}",
         "plate": plate(one.number),
     }

@@ -20,9 +20,19 @@ import sqlalchemy as sa
 
 ZONE = ZoneInfo("Australia/Sydney")
 ACTS = ("book", "move", "note", "start", "finish", "cancel")  # by the shop's staff
-DRILLS = ("rename_column", "purge", "hide_view", "lock", "unmapped_status", "two_with_one_phone", "read_only_url")
+DRILLS = (
+    "rename_column",
+    "rename_written",
+    "purge",
+    "hide_view",
+    "lock",
+    "unmapped_status",
+    "two_with_one_phone",
+    "read_only_url",
+)
 CUSTOMERS = 600  # in a population; higher numbers are free for a test's own
 A_DAY = 5  # bookings on each day to come
+AHEAD = {15: "processing", 17: "cancelled"}  # of every twenty to come; a small population has neither
 # What is odd about a row of a population. Whoever has no place for one leaves those rows out.
 TRAITS = ("dummy", "deleted", "branch", "unreadable", "undated")
 
@@ -92,7 +102,7 @@ class Program(ABC):
 
     def reaches(self, one: Planned) -> bool:
         """Whether this booking, once it is in the window, is to be brought to Repairy."""
-        return one.trait == ""
+        return one.trait == "" and one.status != "cancelled"
 
     @abstractmethod
     def make(self) -> None:
@@ -137,6 +147,10 @@ class Program(ABC):
     def rename_column(self) -> tuple[str, str]:
         """The vendor's upgrade: a column that the profile reads is called otherwise now (old name, new name)."""
         self.lacks("rename_column")
+
+    def rename_written(self) -> tuple[str, str]:
+        """Another upgrade: a column that a statement alone names, so that the SELECT still runs (old name, new name)."""
+        self.lacks("rename_written")
 
     def purge(self, before: datetime) -> None:
         """Everything that started before is deleted."""
@@ -209,8 +223,8 @@ def name(number: int) -> tuple[str, str]:
 
 
 def planned(count: int, seed: int, today: date) -> list[Planned]:
-    """A population: `A_DAY` on each of the twenty days from tomorrow on, each of a customer of its own; the rest lies behind and
-    comes first."""
+    """A population: `A_DAY` on each of the twenty days from tomorrow on, each of a customer of its own, and of every twenty one
+    whose car is here already and one that was cancelled; the rest lies behind and comes first."""
     random = Random(seed)
     ahead = min(20 * A_DAY, count // 2)
     found = []
@@ -219,7 +233,8 @@ def planned(count: int, seed: int, today: date) -> list[Planned]:
         day = today + timedelta(days=1 + number // A_DAY) if coming else today - timedelta(days=random.randint(40, 700))
         start = datetime.combine(day, time(random.randint(7, 16), random.choice((0, 15, 30, 45))))
         customer = number + 1 if coming else random.randint(1, CUSTOMERS)
-        status = "pending" if coming else random.choices(("done", "cancelled", "pending"), (90, 8, 2))[0]
+        over = random.choices(("done", "cancelled", "pending", "processing"), (89, 8, 2, 1))[0]
+        status = AHEAD.get(number % 20, "pending") if coming else over
         trait = random.choice(TRAITS) if random.random() < 0.1 else ""
         found.append(Planned(number, customer, start, status, trait))
     return sorted(found, key=lambda one: one.start)  # keys grow with time, as they do where people book

@@ -2,7 +2,8 @@
 
 Text of fixed width is padded, nearly everything is NOT NULL, a Report row means that work has begun, a deleted row is gone.
 The bridge may SELECT and run the vendor's procedures, nothing else. What differs from SQL Server is in this file: a
-procedure is a function, so the profile's `EXEC` is spelled otherwise, and a bit is compared with a number by an operator.
+procedure is a function, so the profile's `EXEC` is spelled otherwise, a bit is compared with a number by an operator, and a
+lock is taken by FOR UPDATE, which wants the right to UPDATE some column where SQL Server's hint wants none.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ CREATE FUNCTION dbo."SetComments"("ID" int, "Comments" varchar) RETURNS void LAN
 CREATE FUNCTION dbo."DeleteAppointment"("ID" int) RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
   DELETE FROM dbo."Appointment" WHERE "ID" = $1 $$;
 """
-USERS = "\n".join(
-    f"""
+USERS = (
+    "\n".join(
+        f"""
 DO $$ BEGIN
   IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = '{role}') THEN CREATE ROLE {role} LOGIN; END IF;
 END $$;
@@ -75,7 +77,9 @@ GRANT SELECT ON ALL TABLES IN SCHEMA dbo TO {role};
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA dbo FROM PUBLIC;
 GRANT EXECUTE ON {"ALL FUNCTIONS IN SCHEMA dbo" if role == BRIDGE else "FUNCTION dbo.bit_is"} TO {role};
 """
-    for role in (BRIDGE, READER)
+        for role in (BRIDGE, READER)
+    )
+    + f"""GRANT UPDATE ("ID") ON dbo."Appointment" TO {BRIDGE}"""
 )
 CUSTOMER = """INSERT INTO dbo."Customer" VALUES (:id, :first, :last, :email, :phone, '') ON CONFLICT DO NOTHING"""
 VEHICLE = """
@@ -83,6 +87,9 @@ INSERT INTO dbo."Vehicle" VALUES (:id, :customer, :plate, 'Ford', 'Ranger', '201
 """
 APPOINTMENT = """
 INSERT INTO dbo."Appointment" ("CustomerID", "VehicleID", "Date", "Completed") VALUES (:customer, :vehicle, :start, :done)
+"""
+BEGUN = """
+INSERT INTO dbo."Report" SELECT "ID", "Date", NULL, \'\' FROM dbo."Appointment" WHERE "VehicleID" = :vehicle
 """
 ROW = """
 SELECT a."ID", a."Completed", r."AppointmentID", a."Date", coalesce(r."GeneralComments", ''), v."NumberPlate", c."PhoneNumber"
@@ -118,9 +125,6 @@ class SmallShop(Program):
         (folder / "small-shop.toml").write_text(stood_in(BUILT_IN.read_text(encoding="utf-8")), encoding="utf-8")
         return "small-shop.toml"
 
-    def reaches(self, one: Planned) -> bool:
-        return super().reaches(one) and one.status != "cancelled"
-
     def fill(self, bookings: list[Planned]) -> None:
         kept = [one for one in bookings if one.status != "cancelled"]  # a cancelled one is deleted here
         self.run_many(CUSTOMER, [_customer(number) for number in sorted({one.customer for one in kept})])
@@ -131,6 +135,8 @@ class SmallShop(Program):
         ]
         self.run_many(APPOINTMENT, rows)
         self.run('INSERT INTO dbo."Report" SELECT "ID", "Date", "Date", \'\' FROM dbo."Appointment" WHERE "Completed"')
+        here = [{"vehicle": _id(one.number)} for one in kept if one.status == "processing"]
+        self.run_many(BEGUN, here)
 
     def book(self, number: int, start: datetime) -> str:
         self.run_many(CUSTOMER, [_customer(number)])
@@ -170,6 +176,10 @@ class SmallShop(Program):
         self.run('ALTER TABLE dbo."Customer" RENAME COLUMN "PhoneNumber" TO "MobileNumber"')
         return "PhoneNumber", "MobileNumber"
 
+    def rename_written(self) -> tuple[str, str]:
+        self.run('ALTER TABLE dbo."Customer" RENAME COLUMN "Address" TO "PostalAddress"')
+        return "Address", "PostalAddress"
+
     def purge(self, before: datetime) -> None:
         self.run('DELETE FROM dbo."Appointment" WHERE "Date" < :before', before=before)
 
@@ -191,7 +201,8 @@ class SmallShop(Program):
 def stood_in(profile: str) -> str:
     """`EXEC dbo.P @A = :a` is `SELECT dbo."P"("A" => :a)` on PostgreSQL; the quotes stand in a TOML string."""
     calls = re.sub(r"EXEC dbo\.(\w+) ([^\"\n]*)", _function, profile)
-    return calls.replace('dialects = ["mssql"]', 'dialects = ["postgresql"]')
+    locked = re.sub(r" WITH \(UPDLOCK, ROWLOCK\)(.*)'", r"\1 FOR UPDATE'", calls)
+    return locked.replace('dialects = ["mssql"]', 'dialects = ["postgresql"]')
 
 
 def _function(call: re.Match[str]) -> str:

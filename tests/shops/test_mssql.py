@@ -18,9 +18,10 @@ import pymssql
 import pytest
 import sqlalchemy as sa
 
+from sync.check.shop import MARKER
 from sync.errors import NotSent, Rejected, Stale, Unknown, Unreachable
 from sync.ports import Names, Window
-from sync.shop import connect
+from sync.shop import connect, survey
 from sync.shop.profile import Profile
 from sync.shop.store import ShopStore
 from tests.fakes import MELBOURNE, FakeClock
@@ -269,3 +270,29 @@ def test_a_server_that_is_off_is_unreachable_and_says_so_plainly() -> None:
         shop.keys(MARCH)
     shop.close()
     assert "secret" not in str(refusal.value)
+
+
+def test_what_cannot_be_asked_of_sql_server_is_said_in_one_line() -> None:
+    profile = Profile.parse({**PROFILE, "write": {**PROFILE["write"], "cancel": "UPDATE X SET At = GETDATE() WHERE ID = :key"}})
+    assert survey.unchecked("mssql", profile) == (
+        "not checked on SQL Server: whether it accepts the statements; what the database user may do; "
+        "the zone of the database's own clock (getdate)"
+    )
+
+
+def test_a_code_in_a_text_column_is_written_and_read_in_its_own_words(server: Server) -> None:
+    """`check` proposes them; CHARINDEX and a LIKE whose brackets are sets stand in for the server's."""
+    write, read = MARKER["mssql"]
+    steps = [PROFILE["write"]["create"][0], {**PROFILE["write"]["create"][1]}]
+    steps[1]["insert"] = steps[1]["insert"].replace(":job_notes", write)
+    shop = server.shop({**PROFILE, "write": {"create": steps}})
+    shop.create(BOOKING, NAMES)
+    shop.close()
+    assert "'[Repairy ' + N'C1' + ']'" in server.batch("INSERT INTO [Work Orders]")
+    lite = sqlite3.connect(":memory:")
+    lite.create_function("CHARINDEX", -1, lambda part, text, since=1: text.find(part, since - 1) + 1)
+    lite.create_function("LIKE", 2, lambda form, text: form == "%[[]Repairy %]%" and bool(re.search(r"\[Repairy .*\]", text)))
+    texts = {"call first [Repairy C1] ok": "C1", "[Repairy C1]": "C1", "plain": None, "[Repairy C1": None, "] [Repairy C1": None}
+    for text, code in texts.items():
+        assert lite.execute(f"SELECT {read} FROM (SELECT ? AS remarks)", (text,)).fetchone() == (code,)
+    lite.close()

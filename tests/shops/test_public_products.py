@@ -105,6 +105,20 @@ def test_openauto_a_repair_order_knows_better_and_is_not_written_to_while_it_is_
         openauto.shop.change(key, {}, {"job_notes": "ours"}, NAMES)
 
 
+def test_openauto_a_vehicle_that_changed_hands_is_booked_and_stays_its_owners(openauto: Product) -> None:
+    """Its VIN stands once only: the new owner's row goes without, and the appointment has it."""
+    openauto.run(
+        "INSERT INTO customers (first_name, phone) VALUES ('Two', '0400 000 002')",
+        "INSERT INTO vehicles (customer_id, plate, vin) VALUES (1, 'AAA 001', 'VIN00000000000001')",
+    )
+    made = openauto.shop.create({**BOOKING, "vin": "VIN00000000000001"}, NAMES)
+    assert (made.fields["vin"], made.fields["phone"], made.fields["rego"]) == ("VIN00000000000001", "0400000001", "AAA001")
+    assert openauto.one("SELECT customer_id, plate FROM vehicles WHERE vin IS NOT NULL") == (1, "AAA 001")
+    assert openauto.one("SELECT customer_id, plate FROM vehicles WHERE vin IS NULL") == (2, "AAA001")
+    other = openauto.shop.create({**BOOKING, "rego": "AAA009", "vin": "VIN00000000000009"}, Names("NS7K2-9", "r9", "C9"))
+    assert openauto.one("SELECT plate FROM vehicles WHERE vin = 'VIN00000000000009'") == (other.fields["rego"],)
+
+
 def test_openauto_work_is_begun_at_the_desk_alone(openauto: Product) -> None:
     key = openauto.shop.create(BOOKING, NAMES).key
     with pytest.raises(Unsupported):
@@ -150,6 +164,18 @@ def test_garage_vision_a_booking_is_moved_begun_and_done_and_never_cancelled(vis
         assert shop.change(made.key, {}, {"status": status}, NAMES).fields["status"] == status
     with pytest.raises(Unsupported):
         shop.change(made.key, {}, {"status": "cancelled"}, NAMES)
+
+
+@pytest.mark.parametrize(("length", "ref"), [(220, "C1"), (230, None)])
+def test_garage_vision_a_link_leaves_the_shops_title_whole(vision: Product, length: int, ref: str | None) -> None:
+    """Where it has no room for ours it stands as it was."""
+    vision.run(
+        "INSERT INTO clients (first_name, mobile) VALUES ('One', '0400 000 001')",
+        f"INSERT INTO jobs (job_number, title, client_id, start_date) VALUES ('JOB-1', REPEAT('x', {length}), 1, '2026-03-06')",
+    )
+    (key,) = vision.shop.keys(MARCH)
+    assert vision.shop.link(key, NAMES).ref == ref
+    assert vision.one("SELECT title FROM jobs")[0] == "x" * length + (" [Repairy C1]" if ref else "")
 
 
 def test_garage_vision_a_word_that_staff_added_is_named(vision: Product) -> None:
