@@ -28,7 +28,8 @@ NONE_YET = { [ $$? -eq 5 ] && ! grep -rqs --include='*.py' 'mark\.$@' tests; }
 screenshots: $(STAMP)
 	$(BIN)/python -m tests.browser.screenshots docs
 
-# The larger counts of the same proofs: what CI runs, and what is run on demand.
+# The larger counts of the same proofs: what CI runs, and what is run on demand. Some wait for processes: one worker more.
+soak prove: JOBS := 3
 soak prove: $(STAMP)
 	$(PYTEST) -q $(if $(filter prove,$@),-rP) -n $(JOBS) --dist loadgroup --timeout 0 -m $@ tests || $(NONE_YET)
 

@@ -9,10 +9,10 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,9 @@ from typing import Any, NoReturn
 import pytest
 import sqlalchemy as sa
 
-_ATTEMPTS = 3  # a free port may be taken by another worker before the server has it
+from sync.demo.stage import free_ports
+
+_ATTEMPTS = 3  # to lay a server out, and to start it: its port may be taken by another worker before it has it
 _STARTS_WITHIN = 30.0
 
 
@@ -44,7 +46,7 @@ def postgres_url() -> Iterator[str]:
             "--locale=C.UTF-8",
             "--no-sync",
         ]
-        subprocess.run([*before, *make], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        _made([*before, *make], folder)
         careless = [part for name in ("fsync", "synchronous_commit", "full_page_writes") for part in ("-c", f"{name}=off")]
 
         def command(port: int) -> list[Any]:
@@ -64,8 +66,7 @@ def mariadb_url() -> Iterator[str]:
     user = "mysql" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     with _folder(user) as folder:
         make = [install, "--no-defaults", f"--user={user}", f"--datadir={folder}/data", "--skip-test-db"]
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-        subprocess.run([*make, "--auth-root-authentication-method=normal"], check=True, **quiet)
+        _made([*make, "--auth-root-authentication-method=normal"], folder)
         opening = folder / "open.sql"
         opening.write_text(
             "CREATE DATABASE shop CHARACTER SET utf8mb4;\n"
@@ -195,6 +196,17 @@ def _folder(user: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _made(command: Sequence[Any], folder: Path) -> None:
+    """Lay out a server's data in `data`. What it says where it fails is shown, also where the next attempt succeeds."""
+    for _ in range(_ATTEMPTS):
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+        if not done.returncode:
+            return
+        warnings.warn(f"{command[0]} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}", stacklevel=2)
+    pytest.fail(f"{command[0]} failed {_ATTEMPTS} times; the warnings say how")
+
+
 @contextmanager
 def _server(command: Callable[[int], Sequence[Any]], form: str, stop: signal.Signals) -> Iterator[str]:
     process, url = _started(command, form)
@@ -211,19 +223,13 @@ def _server(command: Callable[[int], Sequence[Any]], form: str, stop: signal.Sig
 
 def _started(command: Callable[[int], Sequence[Any]], form: str) -> tuple[subprocess.Popen[bytes], str]:
     for _ in range(_ATTEMPTS):
-        port = _free_port()
+        (port,) = free_ports(1)
         process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if _answers(form.format(port=port), process):
             return process, form.format(port=port)
         process.kill()
         process.wait()
     pytest.fail(f"the server did not start in {_ATTEMPTS} attempts")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(url: str, process: subprocess.Popen[bytes]) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -79,6 +80,7 @@ reference_prefix = "{prefix}"
 READY_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
 TAIL = 25
+_NEVER_GIVEN = range(20_000, 32_000)  # below those that systems give to connections
 
 
 class Broken(Exception):
@@ -93,7 +95,7 @@ class Stage:
         self.folder = Path(tempfile.mkdtemp(prefix="repairy-sync-demo-"))
         self.config, self.log = self.folder / "repairy-sync.toml", self.folder / "daemon.log"
         self.office = shop.Office(self.folder / "shop.db", shop.first_day(datetime.now(UTC)))
-        self.web, hooks = _free_ports(2)
+        self.web, hooks = free_ports(2)
         self.hook_url = f"http://127.0.0.1:{hooks}/webhooks/repairy"
         self.sandbox = Sandbox(load(), webhook_url=self.hook_url)
         self.daemon: subprocess.Popen[bytes] | None = None
@@ -228,11 +230,17 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, (home, kept.get("PYTHONPATH"))))}
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports of this machine that nobody listens on now."""
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on, and that no connection is given while their server restarts."""
+    found: list[int] = []
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(each.getsockname()[1]) for each in sockets]
+        for port in random.sample(_NEVER_GIVEN, len(_NEVER_GIVEN)):
+            with suppress(OSError):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise Broken("no port of 127.0.0.1 is free between 20000 and 32000")
 
 
 def _tail(text: str) -> str:

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from sync.errors import ConfigError
+from sync.errors import ConfigError, Unreachable
 
 START_SECONDS = 10.0
 HEAD_SECONDS = 10.0  # for a request's line and headers, from its connection or the answer before it
@@ -27,6 +27,7 @@ _SAID = {
     errno.EACCES: "may not be used by this user: take a port above 1023",
     errno.EADDRNOTAVAIL: "is not an address of this machine",
 }
+_PASSING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL)  # another program ends, a network comes up: the service tries again
 
 
 class Listener:
@@ -39,7 +40,7 @@ class Listener:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Returns when it listens. Raises ConfigError naming the address where it cannot."""
+        """Returns when it listens. Raises, naming the address: Unreachable where trying again may help, else ConfigError."""
         sys.setswitchinterval(min(SWITCH_SECONDS, sys.getswitchinterval()))
         bound = self._bound()
         self.port = bound.getsockname()[1]
@@ -47,7 +48,7 @@ class Listener:
         self._thread.start()
         if not self._server.listening.wait(START_SECONDS):
             bound.close()
-            raise ConfigError(f"{self.listen} did not begin to answer within {START_SECONDS:.0f} seconds")
+            raise Unreachable(f"{self.listen} did not begin to answer within {START_SECONDS:.0f} seconds")
 
     def stop(self) -> None:
         """Takes no new request, gives those in hand a moment, and lets the address go. Harmless when repeated."""
@@ -61,7 +62,8 @@ class Listener:
             return socket.create_server((self.host, self.port), family=family, backlog=128)
         except OSError as error:
             said = _SAID.get(error.errno or 0, f"cannot be listened on: {error.strerror or error}")
-            raise ConfigError(f"{self.listen} {said}") from error
+            kind = Unreachable if error.errno in _PASSING else ConfigError
+            raise kind(f"{self.listen} {said}") from error
 
 
 class _Server(uvicorn.Server):

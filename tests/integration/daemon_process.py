@@ -58,7 +58,7 @@ class Ground(Stage):
 
     def elsewhere(self) -> Path:
         """A second host's configuration: the same state, its own addresses and journal."""
-        web, hooks = stage._free_ports(2)
+        web, hooks = stage.free_ports(2)
         apart = {f':{self.web}"': f':{web}"', f':{self._hooks}"': f':{hooks}"'}
         return self.configure({**apart, f'{self.state}"': f'{self.state}"\njournal = "elsewhere.jsonl"'}, "elsewhere.toml")
 

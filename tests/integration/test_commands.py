@@ -13,6 +13,7 @@ from sync.cli import app
 from sync.machine import SystemClock
 from sync.sandbox.faults import Fault
 from sync.state.lease import acquire
+from sync.state.store import StateStore
 from tests.integration.installation import Installation, installed
 
 OPEN = 40
@@ -57,6 +58,21 @@ def test_plan_shows_what_sync_then_does(filled: Installation) -> None:
     assert [(one["reference"], one["side"], one["kind"], one["fields"]) for one in did["actions"]] == wanted
     assert [one["outcome"] for one in planned["actions"] + did["actions"]] == [None, "accepted"]
     assert len(planned["digest"]) == 12
+
+
+def test_many_webhooks_of_one_booking_are_one_read(site: Installation) -> None:
+    """As after an outage: all of them are done with at once."""
+    site.run("backfill", "--nothing-at-repairy")
+    five = site.id_of(5)
+    site.run("sync")
+    for action in ("bookingCreate", "bookingUpdated", "bookingUpdated"):
+        site.tell(five, action)
+    before = site.calls("read")
+    assert site.run("sync").code == 0
+    assert site.calls("read") - before == 1
+    store = StateStore(f"sqlite:///{site.folder / 'state.db'}", SystemClock())
+    assert store.events("Northside") == []
+    store.close()
 
 
 def test_observe_writes_to_neither_side(site: Installation) -> None:

@@ -290,12 +290,12 @@ class Bridge:
 
 
 class Listener:
-    def __init__(self, problem: str = "") -> None:
+    def __init__(self, problem: Exception | None = None) -> None:
         self.problem, self.open = problem, False
 
     def start(self) -> None:
         if self.problem:
-            raise ConfigError(self.problem)
+            raise self.problem
         self.open = True
 
     def stop(self) -> None:
@@ -525,13 +525,15 @@ def test_a_lease_that_is_gone_at_the_start_is_75_and_nothing_is_served() -> None
     assert (running.end(None), bridge.passes, running.listener.open) == (75, 0, False)
 
 
-def test_an_address_in_use_is_78_and_the_other_listeners_end() -> None:
+@pytest.mark.parametrize(("kind", "code"), [(ConfigError, 78), (Unreachable, 75)])
+def test_an_address_that_cannot_be_had_ends_it_and_the_other_listeners(kind: type[Exception], code: int) -> None:
+    """75 where it is only in use: the service is started again."""
     bridge = Bridge()
     running = Running(bridge)
-    running.daemon.listeners.append(Listener("127.0.0.1:8781 is in use"))
+    running.daemon.listeners.append(Listener(kind("127.0.0.1:8781 cannot be had")))
     running.start()
-    assert (running.end(None), running.listener.open, bridge.passes) == (78, False, 0)
-    assert {"problem": "127.0.0.1:8781 is in use"} in [words for _, words in running.told.log]
+    assert (running.end(None), running.listener.open, bridge.passes) == (code, False, 0)
+    assert {"problem": "127.0.0.1:8781 cannot be had"} in [words for _, words in running.told.log]
 
 
 def test_listeners_answer_while_it_runs_and_end_with_it() -> None:

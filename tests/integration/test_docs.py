@@ -6,8 +6,10 @@ its commands end with; `scene=NAME`, what happens before; `root`: not run, since
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import BaseModel
 from typer.main import get_command
 
 from sync.cli import app
@@ -26,7 +29,10 @@ from sync.settings.load import options
 from sync.settings.model import Settings, Visible
 from sync.shop import rules
 from sync.shop.binding import Binder
-from sync.shop.profile import Profile, Write
+from sync.shop.clocks import YEARS
+from sync.shop.profile import Limits, Profile, Step, Write
+from sync.shop.store import ShopStore
+from tests.fakes import FakeClock
 from tests.integration.doc_pages import PAGES, ROOT, anchors, blocks, commands, links, table
 from tests.integration.doc_stage import Stage, prints, scene, staged
 
@@ -91,8 +97,9 @@ def play(page: Path, stage: Stage) -> None:
         assert prints(each, stage, said) == [], f"{each.place}\n{said}"
 
 
-@pytest.mark.soak
-@page_by_page
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=() if page == DESCRIBE else pytest.mark.soak, id=page.stem) for page in PAGES]
+)
 def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     with staged(page, tmp_path) as stage:
@@ -258,7 +265,56 @@ def test_the_other_keys_are_those_there_are() -> None:
     shown = {row[0].strip("`"): row[1] for row in table(DESCRIBE, "Every other key")}
     assert set(shown) == set(Profile.model_fields)
     for name, field in Profile.model_fields.items():
-        assert (shown[name] == "required") is field.is_required()
+        default = field.get_default(call_default_factory=True)
+        plain = default.model_dump(exclude_defaults=True) if isinstance(default, BaseModel) else default
+        assert shown[name] == ("required" if field.is_required() else f"`{json.dumps(plain)}`"), name
+
+
+def test_the_limits_are_for_the_texts_that_may_have_one() -> None:
+    (said,) = [row[2] for row in table(DESCRIBE, "Every other key") if row[0] == "`limits`"]
+    assert re.findall(r"`(\w+)`", said.partition("; for ")[2]) == list(rules.TEXTS)
+    assert set(re.findall(r'`"(\w+)"`', said)) == set(get_args(Limits.model_fields["overflow"].annotation))
+
+
+def test_the_keys_of_a_step_are_those_there_are() -> None:
+    (said,) = [row[1] for row in table(DESCRIBE, "Every statement") if row[0] == "`create`"]
+    assert re.findall(r"`(\w+)`", said) == list(Step.model_fields)
+    assert f'what `several` says: `"{Step.model_fields["several"].default}"`' in ALL
+
+
+def test_the_years_are_those_that_are_read() -> None:
+    assert f"outside of {YEARS[0]} to {YEARS[-1]}" in DESCRIBE.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[ShopStore]:
+    """The page's own tables and profile."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as made:
+        made.executescript("\n".join(one.text for one in blocks(DESCRIBE) if one.language == "sql"))
+    store = ShopStore(f"sqlite:///{tmp_path / 'shop.db'}", described(), ZoneInfo("Australia/Melbourne"), "W1", FakeClock())
+    yield store
+    store.close()
+
+
+def test_every_statement_that_changes_a_row_does(shop: ShopStore) -> None:
+    """All at once, then the link."""
+    wanted = {
+        "status": "processing", "starts_at": "2026-12-02T22:00:00Z", "ends_at": "2026-12-02T23:00:00Z",
+        "job_notes": "Key in the box", "description": "Four tyres",
+    }  # fmt: skip
+    assert shop.verify() == []
+    assert wanted.items() <= shop.change("1", {}, wanted, Names()).fields.items()
+    assert shop.link("1", Names(repairy_id="r1")).ref == "r1"
+    assert {name for name, _ in described().write.named()} == {"set_status", "reschedule", "set_notes", "set_service", "link"}
+
+
+def test_every_statement_of_a_new_booking_does(shop: ShopStore) -> None:
+    """Whoever calls is found by phone, else by e-mail, else made; so is the car."""
+    callers = ({"phone": "+61 400 000 001"}, {"email": "CUSTOMER1@example.com"}, {"phone": "0400000002", "rego": "BBB002"})
+    booking = {"starts_at": "2026-12-02T22:00:00Z", "rego": "AAA001", "name": "Customer Two"}
+    made = [shop.create({**booking, **caller}, Names(repairy_id=f"r{n}")) for n, caller in enumerate(callers)]
+    assert [one.fields["name"] for one in made] == ["Customer One", "Customer One", "Customer Two"]
+    assert [one.fields["rego"] for one in made] == ["AAA 001", "AAA 001", "BBB002"]
 
 
 def test_the_pages_profile_uses_nothing_that_its_tables_lack() -> None:

@@ -45,6 +45,10 @@ class Life:
     moves: Counter[int] = field(default_factory=Counter)  # by the staff
     booked: int = 0
     acts: int = 0
+    begun: set[int] = field(init=False)  # in progress before the program comes
+
+    def __post_init__(self) -> None:
+        self.begun = {number for number in range(1, OPEN + 1) if self.ground.shop(number)["status"] == "processing"}
 
     def act(self) -> None:
         """One act; while the backfill runs there is none."""
@@ -108,6 +112,8 @@ class Life:
     def _ended(self, number: int, label: str, status: str) -> None:
         if len(self.over) > OPEN // 2 or number in self.moves:
             return  # the time of a booking that is over is left as it was, and noted
+        if number in self.begun and self.ground.repairy(number)["status"] == "pending":
+            return  # in progress since before the first pairing: its end would be a difference found then, and held
         self.ground.office.status(number, label)
         self.over.add(number)
         self.want(number, status=status)

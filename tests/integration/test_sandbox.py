@@ -292,7 +292,7 @@ def test_the_ledger_holds_every_call_and_every_message(api: httpx.Client) -> Non
     assert [call["operation"] for call in ledger["calls"]] == ["token", "create", "set_status", "set_status"]
     assert ledger["calls"][1] | {"at": ""} == {
         "at": "", "operation": "create", "method": "POST", "path": "/bookings", "status": 200, "took": True,
-        "booking_id": booking, "reference": "NS-1", "fault": "",
+        "booking_id": booking, "reference": "NS-1", "fault": "", "reached": True,
     }  # fmt: skip
     assert [message["kind"] for message in ledger["messages"]] == ["created", "done", "done"]
 

@@ -416,7 +416,7 @@ def test_fifty_deliveries_during_a_busy_pass(endpoint: Endpoint, record_property
 
 def test_an_address_in_use_is_named(endpoint: Endpoint) -> None:
     second = Listener(endpoint.listener._server.config.app, f"127.0.0.1:{endpoint.listener.port}")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match=rf"127.0.0.1:{endpoint.listener.port} is in use: another repairy-sync"):
+    with pytest.raises(Unreachable, match=rf"127.0.0.1:{endpoint.listener.port} is in use: another repairy-sync"):
         second.start()
 
 
@@ -426,9 +426,17 @@ def test_what_is_no_address_is_said_at_once(listen: str) -> None:
         Listener(webhooks.app(verified, lambda *_: True, {}, lambda: None, webhooks.Intake(CLOCK)), listen)
 
 
-def test_an_address_of_another_machine_is_named() -> None:
+def test_a_server_that_is_slow_to_begin_is_named_and_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "START_SECONDS", 0.01)
+    listener = Listener(webhooks.app(verified, lambda *_: True, {}, lambda: None, webhooks.Intake(CLOCK)), "127.0.0.1:0")
+    monkeypatch.setattr(listener._server, "run", lambda _: None)
+    with pytest.raises(Unreachable, match="did not begin to answer"):
+        listener.start()
+
+
+def test_an_address_of_another_machine_is_named_and_may_come() -> None:
     listener = Listener(webhooks.app(verified, lambda *_: True, {}, lambda: None, webhooks.Intake(CLOCK)), "192.0.2.1:8781")
-    with pytest.raises(ConfigError, match="not an address of this machine"):
+    with pytest.raises(Unreachable, match="not an address of this machine"):
         listener.start()
 
 
