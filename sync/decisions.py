@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from sync.core.booking import Link
+from sync.engine.deciding import MADE
 from sync.errors import SyncError
 from sync.records import Decision, Standing
 
@@ -33,8 +34,11 @@ def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, s
     Returns the decision as it is stored. Raises SyncError where it is none of these, or decides nothing."""
     if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in USES):
         raise SyncError("say one of: use shop, use repairy, link ID, create, skip, retry, restore INTENT")
-    if way == "use" and {one.scope for one in state.standings(link.workshop, "held", link.id)} == {"identity"}:
+    held = {one.scope for one in state.standings(link.workshop, "held", link.id)}
+    if way == "use" and held == {"identity"}:
         raise SyncError("say first which booking this is: skip, it is the same one; create, it is another; or link ID")
+    if way == "create" and link.paired and "identity" not in held:
+        raise SyncError(MADE)
     how: dict[str, str | bool] = {way: value or True}
     state.decide(link.workshop, "resolve", str(link.id), json.dumps(how))
     return how

@@ -12,6 +12,8 @@ from sync.engine.site import Site, free_reference
 from sync.errors import SyncError
 from sync.records import Decision
 
+MADE = "it stands on both sides, and nobody asks whether it is another booking: there is nothing to make"
+
 
 def take_up(site: Site) -> None:
     """Every decision not yet taken, in order; one that makes no sense any more is said and dropped."""
@@ -94,7 +96,11 @@ def _link(site: Site, link: Link, how: Mapping[str, str]) -> None:
 
 
 def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
-    """It is new: made on the other side; a row whose old link is another booking's goes on under the next reference."""
+    """It is new: made on the other side; a row whose old link is another booking's goes on under the next reference.
+
+    Said twice, it may come when both sides have it: splitting that pair would make it again."""
+    if link.paired and not any(one.scope == "identity" for one in site.state.standings(site.name, "held", link.id)):
+        raise SyncError(MADE)
     if link.paired:
         link = split(site, link)
     elif "doubt" in link.choice and link.shop_key is not None:  # its reference is another's booking

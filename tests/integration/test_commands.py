@@ -259,6 +259,21 @@ def test_a_near_match_that_is_new_goes_into_the_shop(site: Installation) -> None
     assert [one["online_ref"] for one in site.office.rows()].count(booking) == 1
 
 
+def test_a_booking_that_was_made_is_not_made_again_by_saying_so_twice(site: Installation) -> None:
+    """Two people, or two clicks: the second word comes when both sides have it already."""
+    site.run("sync")
+    booking = site.book_online(1, site.office.at(1, 8))
+    site.tell(booking)
+    site.run("sync")
+    assert site.run("resolve", booking, "--create").code == 0
+    site.run("sync")
+    rows, creates = len(site.office.rows()), site.calls("create")
+    again = site.run("resolve", booking, "--create")
+    assert (again.code, "stands on both sides" in again.err) == (1, True)
+    site.run("sync")
+    assert (len(site.office.rows()), site.calls("create")) == (rows, creates)
+
+
 def test_what_may_message_goes_only_where_it_is_allowed(filled: Installation) -> None:
     filled.office.status(2, "Ready")
     said = filled.run("sync")
