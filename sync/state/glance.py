@@ -133,6 +133,15 @@ class Glance(Statements):
         with self._reading() as connection:
             return [Decision(*row) for row in connection.execute(query.order_by(c.id).limit(_MANY))]
 
+    def in_hand(self, workshop: str) -> list[Decision]:
+        """Decisions not carried out yet: nobody took them up, or the pass that did has not ended."""
+        columns, c, run = tables.columns(tables.decision, Decision), tables.decision.c, tables.run.c
+        ended = sa.select(sa.func.max(run.finished_at)).where(run.workshop == workshop).scalar_subquery()
+        under_way = sa.or_(c.taken_at.is_(None), ended.is_(None), c.taken_at > ended)
+        with self._reading() as connection:
+            rows = connection.execute(sa.select(*columns).where(c.workshop == workshop, under_way).order_by(c.id))
+            return [Decision(*row) for row in rows]
+
     def told(self, workshop: str, booking_id: str) -> list[tuple[datetime, str]]:
         """When Repairy told of this booking, and of what."""
         wanted = (_EVENT.c.workshop == workshop, _EVENT.c.booking_id == booking_id)

@@ -111,7 +111,9 @@ class Page:
         link = self._link(ask)
         site = self._sites[link.workshop]
         told = {"link": link, "zone": site.rules.zone, "now": self._clock.now()}
-        return self._shown("booking.html", ask, **told, case=review.case(site, link), story=story(site, self._glance, link))
+        return self._shown(
+            "booking.html", ask, **told, case=review.case(site, link, self._glance), story=story(site, self._glance, link)
+        )
 
     def _find(self, ask: Ask) -> Response:
         """The one booking that is meant, or the list of them."""

@@ -13,7 +13,7 @@ from sync.core.canonical import view
 from sync.core.pair import Half
 from sync.core.scene import visible_kinds
 from sync.engine.site import Site
-from sync.records import Standing
+from sync.records import Decision, Standing
 from sync.state.glance import Glance
 from sync.web import wording
 
@@ -54,7 +54,7 @@ class Case:
     scopes: Sequence[str]  # what `use` applies to
     twin: Link | None = None  # the other half that it may be
     tells: bool = False  # whether using the shop's may message the customer
-    decided: str = ""  # what a person decided and no pass has taken up yet
+    decided: str = ""  # what a person decided and no pass has carried out yet
 
     @property
     def about(self) -> str:
@@ -78,19 +78,21 @@ class Queue:
     plans: Sequence[Standing]
     noted: Sequence[tuple[str, int, Sequence[Link]]]
     more: int = 0
-    approved: Collection[str] = field(default_factory=frozenset)  # digests that no pass has taken up yet
+    approved: Collection[str] = field(default_factory=frozenset)  # digests that no pass has carried out yet
     members: Mapping[str, Sequence[Link]] = field(default_factory=dict)  # plan's digest -> some of the bookings it holds
 
     @property
     def pending(self) -> bool:
-        """Whether the next pass will change what is shown."""
+        """Whether a pass, the next one or the one under way, will change what is shown."""
         return bool(self.approved) or any(case.decided for case in self.cases)
 
 
 def queue(site: Site, glance: Glance) -> Queue:
     """Everything that waits for a person in this workshop; what a held plan holds is decided there, and not shown apart."""
+    in_hand, plans = glance.in_hand(site.name), site.state.plans(site.name)
+    approved = frozenset(one.target for one in in_hand if one.kind == "approve")
     held: dict[int, list[Standing]] = defaultdict(list)
-    frozen: dict[str, list[int]] = {one.digest: [] for one in site.state.plans(site.name)}
+    frozen: dict[str, list[int]] = {digest: [] for digest in approved.union(one.digest for one in plans)}
     for one in site.state.standings(site.name, "held"):
         if one.digest in frozen:
             frozen[one.digest].append(one.link_id or 0)
@@ -98,9 +100,9 @@ def queue(site: Site, glance: Glance) -> Queue:
             held[one.link_id or 0].append(one)
     links = glance.links_by_id(list(held)[:MOST])
     halves = site.state.halves(site.name) if any(not link.paired for link in links.values()) else []
-    cases = [_case(site, link, held[id], halves) for id, link in sorted(links.items(), key=lambda pair: held[pair[0]][0].since)]
-    approved = frozenset(one.target for one in site.state.decisions(site.name) if one.kind == "approve")
-    shown = (cases, site.state.plans(site.name), _noted(site, glance), len(held) - len(cases))
+    oldest = sorted(links.items(), key=lambda pair: held[pair[0]][0].since)
+    cases = [_case(site, link, held[id], halves, in_hand) for id, link in oldest]
+    shown = (cases, plans, _noted(site, glance), len(held) - len(cases))
     members = {digest: list(glance.links_by_id(ids[:MOST]).values()) for digest, ids in frozen.items()}
     return Queue(site.name, site.rules.zone, *shown, approved, members)
 
@@ -111,13 +113,13 @@ def _noted(site: Site, glance: Glance) -> list[tuple[str, int, list[Link]]]:
     return [(why, count, [links[id] for id in ids if id in links]) for why, count, ids in found]
 
 
-def case(site: Site, link: Link) -> Case:
+def case(site: Site, link: Link, glance: Glance) -> Case:
     """One booking by itself, whatever stands for it."""
     stands = [one for one in site.state.standings(site.name, link_id=link.id) if one.kind in ("held", "noted")]
-    return _case(site, link, stands, [] if link.paired else site.state.halves(site.name))
+    return _case(site, link, stands, [] if link.paired else site.state.halves(site.name), glance.in_hand(site.name))
 
 
-def _case(site: Site, link: Link, stands: Sequence[Standing], halves: Sequence[Link]) -> Case:
+def _case(site: Site, link: Link, stands: Sequence[Standing], halves: Sequence[Link], in_hand: Sequence[Decision]) -> Case:
     others = _candidates(link, halves, site.rules.zone)
     twin = others[0] if len(others) == 1 else None
     noted = [one for one in site.state.standings(site.name, "noted", link.id) if one not in stands]
@@ -132,7 +134,7 @@ def _case(site: Site, link: Link, stands: Sequence[Standing], halves: Sequence[L
         scopes,
         twin,
         _tells(site, link, scopes),
-        _decided(site, link),
+        _decided(link, in_hand),
     )
 
 
@@ -145,9 +147,9 @@ def _tells(site: Site, link: Link, scopes: Collection[str]) -> bool:
     return bool(visible_kinds(site.repairy.ability, {name: shop.get(name) for name in names}))
 
 
-def _decided(site: Site, link: Link) -> str:
-    """The last decision about it that no pass has taken up."""
-    made = [one for one in site.state.decisions(site.name) if one.kind == "resolve" and one.target == str(link.id)]
+def _decided(link: Link, in_hand: Sequence[Decision]) -> str:
+    """The last decision about it that no pass has carried out."""
+    made = [one for one in in_hand if one.kind == "resolve" and one.target == str(link.id)]
     return spoken(json.loads(made[-1].value)) if made else ""
 
 

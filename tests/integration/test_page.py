@@ -13,8 +13,10 @@ from typing import Any
 import httpx
 import pytest
 
+from sync import decisions
 from sync.core.booking import Side
 from sync.demo.stage import WEB_TOKEN, Stage
+from sync.engine.deciding import take_up
 from sync.records import Standing
 from sync.state.glance import Backlog
 from sync.web import board, login
@@ -448,6 +450,38 @@ def test_a_button_does_what_the_command_does(opened: OpenedPage) -> None:
         assert ">NS-4<" not in client.get("/review").text
 
 
+def test_a_decision_stands_on_the_page_until_its_pass_has_ended(opened: OpenedPage) -> None:
+    """Taken up, and not carried out: its buttons would be clicked again, and the page would no longer look."""
+    opened.move_on_both_sides(7, opened.site.office.at(5, 9), MOVED)
+    site, link = opened.bridge.engine.site, opened.link(7)
+    with opened.client() as client:
+        decisions.resolve(site.state, link, "use", "repairy")
+        take_up(site)
+        assert site.state.decisions(WORKSHOP) == []
+        for page in (client.get("/review/queue").text, client.get(f"/bookings/{link.id}").text):
+            assert "You decided: use Repairy’s" in page
+            assert "Use the shop’s" not in page
+        assert "every 2s" in client.get("/review/queue").text
+        opened.pass_on()
+        page = client.get("/review/queue").text
+    assert ">NS-7<" not in page
+    assert "every 2s" not in page
+
+
+def test_a_booking_that_was_made_is_not_made_again_by_a_late_word(opened: OpenedPage) -> None:
+    """Clicked twice, the second time while the first was being carried out: nothing is made, no pair is split."""
+    day = datetime.fromisoformat(str(opened.site.row(8)["dropoff"]))
+    booking = opened.site.book_online(8, day.replace(hour=17))
+    opened.site.tell(booking)
+    opened.pass_on()
+    (half,) = [one for one in opened.app.state.find(booking) if one.shop_key is None]
+    for _ in range(2):
+        opened.app.state.decide(WORKSHOP, "resolve", str(half.id), '{"create": true}')
+        opened.pass_on()
+    assert [one["online_ref"] for one in opened.site.office.rows()].count(booking) == 1
+    assert len([one for one in opened.site.bookings() if one["car"]["rego"] == "AAA008"]) == 2, "its own, and the online one"
+
+
 @pytest.mark.parametrize(
     "data",
     [{"way": "use"}, {"way": "use", "value": "both"}, {"way": "skip", "value": "x"}, {"way": "delete"}, {"way": "link"}, {}],
@@ -487,6 +521,9 @@ def test_a_held_plan_is_approved(tmp_path: Path) -> None:
         assert "10 changes" in page
         assert client.post(f"/plans/{digest}/approve", data={"ticket": ticket(page)}).status_code == 303
         assert "You approved it." in client.get("/review").text
+        take_up(made.bridge.engine.site)
+        under_way = client.get("/review/queue").text
+        assert ("every 2s" in under_way, "/resolve" in under_way) == (True, False), "each of the ten asks by itself"
         made.pass_on()
         assert sum(one.get("jobNotes") == "same day" for one in made.site.bookings()) == 10
 
