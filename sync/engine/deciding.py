@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from sync.core.booking import GROUPS, Link
 from sync.engine import suspicion, upkeep
-from sync.engine.pairing import join, split
-from sync.engine.site import Site, free_reference
+from sync.engine.pairing import join, let_go, renewed
+from sync.engine.site import LOST, Site, free_reference
 from sync.errors import SyncError
 from sync.records import Decision
 
@@ -99,14 +99,21 @@ def _create(site: Site, link: Link, how: Mapping[str, str]) -> None:
     """It is new: made on the other side; a row whose old link is another booking's goes on under the next reference.
 
     Said twice, it may come when both sides have it: splitting that pair would make it again."""
-    if link.paired and not any(one.scope == "identity" for one in site.state.standings(site.name, "held", link.id)):
+    half = renewed(site, link) if link.paired and _another(site, link) else link
+    if half.paired:
         raise SyncError(MADE)
+    if "doubt" in half.choice and half.shop_key is not None:  # its reference is another's booking
+        half = site.state.save(half, reference=free_reference(site, half.shop_key))
+    choice = {key: value for key, value in half.choice.items() if key not in ("identity", "doubt")}
+    site.state.save(half, state="open", choice={**choice, "create": "person"}, refused={}, due_at=site.stamp())
     if link.paired:
-        link = split(site, link)
-    elif "doubt" in link.choice and link.shop_key is not None:  # its reference is another's booking
-        link = site.state.save(link, reference=free_reference(site, link.shop_key))
-    choice = {key: value for key, value in link.choice.items() if key not in ("identity", "doubt")}
-    site.state.save(link, state="open", choice={**choice, "create": "person"}, refused={}, due_at=site.stamp())
+        let_go(site, link)
+
+
+def _another(site: Site, link: Link) -> bool:
+    """Whether it is asked whether the row is another booking's by now, and was not answered yet."""
+    asked = any(one.scope == "identity" for one in site.state.standings(site.name, "held", link.id))
+    return asked and not (link.shop_key or "").endswith(LOST)
 
 
 def _retry(site: Site, link: Link, how: Mapping[str, str]) -> None:

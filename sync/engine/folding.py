@@ -13,7 +13,8 @@ from sync.core.action import Action
 from sync.core.booking import Fields, Link, Side, Sighting
 from sync.core.canonical import alike, view
 from sync.core.fold import folded
-from sync.engine.site import LOST, Site, free_reference, row_lost
+from sync.engine.pairing import lose_row
+from sync.engine.site import LOST, Site, free_reference
 from sync.records import Intent
 
 
@@ -74,15 +75,8 @@ def _without_twin(site: Site, link: Link, side: Side, key: str) -> Link:
         if not (one.paired or one.state == "closed" or one.id in busy):
             link = site.state.join(link, one)
         elif side == "shop":
-            _lose_row(site, one, key + LOST)
+            lose_row(site, one, key + LOST)
     return link
-
-
-def _lose_row(site: Site, link: Link, lost: str) -> None:
-    """The journal is told first: a start takes from there what the state lacks."""
-    if link.paired:
-        _journal(site, "link", link, shop_key=lost)
-    site.state.save(link, **row_lost(site, link, lost))
 
 
 def _named(site: Site, link: Link, action: Action, sighting: Sighting) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sync.core.booking import Link
+from sync.core.canonical import view
 from sync.core.pair import pair
-from sync.engine.site import Site, free_reference
+from sync.core.status import FINAL
+from sync.engine.site import LOST, Site, free_reference, row_lost
 
 
 def pair_halves(site: Site) -> int:
@@ -59,15 +61,32 @@ def _doubt(half: Link, reason: str | None, now: str) -> dict[str, object]:
     return {"choice": {**choice, "identity": reason} if reason else choice, "due_at": now}
 
 
-def split(site: Site, link: Link) -> Link:
-    """The shop row is a new booking under an old key: the old link is left alone, the row goes on under the next reference.
+# The shop row is a new booking under an old key: it goes on under the next reference, and only then is the old link let go,
+# so that a split that was interrupted is carried on and not made twice.
 
-    Made before the old one is let go, and looked for first, so that an interrupted split is not made twice."""
+
+def renewed(site: Site, link: Link) -> Link:
+    """The row's new link, as far as it was made before."""
     mine = site.state.by_shop_keys(site.name, [link.shop_key or ""]).get(link.shop_key or "", [])
-    fresh = next((one for one in mine if one.id > link.id), None) or _renewed(site, link)
+    return next((one for one in mine if one.id > link.id), None) or _renewed(site, link)
+
+
+def let_go(site: Site, link: Link) -> None:
+    """The old link: a booking that is over at Repairy is left alone, another has lost its row."""
+    if view(link.repairy or {}).get("status") not in FINAL:
+        lose_row(site, link, f"{link.shop_key}{LOST}")
+        return
     site.state.save(link, state="skipped", due_at=None, poll_at=None, choice={})
     site.state.stand(site.name, link.id, [])
-    return fresh
+
+
+def lose_row(site: Site, link: Link, lost: str) -> None:
+    """What shall become of it is asked, as of any row that is gone. The journal is told first: a start takes from there what
+    the state lacks."""
+    if link.paired:
+        names = {"reference": link.reference, "shop_key": lost, "repairy_id": link.repairy_id}
+        site.journal.append(kind="link", workshop=site.name, **names)
+    site.state.save(link, **row_lost(site, link, lost))
 
 
 def _renewed(site: Site, link: Link) -> Link:

@@ -14,7 +14,7 @@ from sync.core.plan import decide
 from sync.core.scene import is_past
 from sync.core.status import KIND, OPEN
 from sync.core.times import parse, stamp
-from sync.engine.pairing import split
+from sync.engine.pairing import let_go, renewed
 from sync.engine.pingpong import stuck
 from sync.engine.site import Site
 from sync.records import Intent, Standing
@@ -85,7 +85,8 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
         link = site.state.save(link, choice={**link.choice, **turning})
         out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
     if out.split:
-        split(site, link)  # its fresh link is due, and decided on in the next pass
+        renewed(site, link)  # due, and decided on in the next pass
+        let_go(site, link)
         return site.state.link(link.id), Outlook()
     return link, out
 

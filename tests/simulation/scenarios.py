@@ -354,7 +354,7 @@ def back_and_forth(tale: Tale) -> None:
 
 
 def key_used_again(tale: Tale) -> None:
-    """The row of one customer becomes another's, with everything in it."""
+    """The row of one customer becomes another's, with everything in it; what becomes of the first one's booking is asked."""
     tale.opened()
     old = tale.booked()
     new = Case(1, "shop")
@@ -365,6 +365,8 @@ def key_used_again(tale: Tale) -> None:
     old.deleted = True
     tale.calm()
     tale.resolve(tale.link(new), "create")
+    tale.calm()
+    tale.resolve(tale.link(old), "use", "shop")
     tale.calm()
 
 
