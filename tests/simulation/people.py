@@ -58,6 +58,8 @@ class People:
     def __init__(self, world: World) -> None:
         self.world, self.chance = world, world.chance
         self.cases: list[Case] = []
+        self.decided: dict[int, set[str]] = {}  # case -> what the owner said of it
+        self.approved = False  # whether he let a held plan go
         self._texts = 0
         self.appends = world.setting.profile == "remarks"
         self.by_day = world.setting.profile == "days"

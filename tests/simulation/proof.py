@@ -58,11 +58,16 @@ def _may_be_half(history: History, case: Case, in_shop: bool) -> bool:
     world = history.world
     if case.baseline:
         return True
+    if "skip" in history.people.decided.get(case.number, ()):
+        return True  # left alone by a person
     if not in_shop and case.repairy_id not in world.heard:
         return True  # nobody can know of it (documented: bookings cannot be listed)
     links = _links(history, case)
     if case.deleted and any(link.state == "closed" for link in links):
         return True  # over on the other side when the row went
+    over = all(one["status"] in ("done", "cancelled") for _, one in history.people.bookings(case))
+    if case.deleted and over and "create" in history.people.decided.get(case.number, ()):
+        return True  # the same, and a person said that the row is another's by now
     if case.deleted and case.reopened and any(link.state == "closed" for link in _of_same_rows(history, links)):
         return True  # cancelled, opened again in the shop as a booking of its own, and deleted before Repairy had that one
     if in_shop and any(
@@ -89,7 +94,7 @@ def agreement(history: History) -> Iterator[str]:
     """Each field agrees on both sides, or the booking is held or noted in that group with both values visible (7, 8)."""
     for case in history.people.cases:
         row, bookings = history.people.row(case), history.people.bookings(case)
-        if not row or not bookings or case.baseline:
+        if not row or not bookings or case.baseline or "skip" in history.people.decided.get(case.number, ()):
             continue
         for group in GROUPS:
             mine, theirs = (history.people.shown(case, side, group) for side in ("shop", "repairy"))
@@ -141,6 +146,7 @@ def no_lost_line(history: History) -> Iterator[str]:
             or _raced(history, case, "notes")
             or _explained(history, case, "notes")
             or case.reopened
+            or case.number in history.people.decided
         ):
             continue
         if history.world.setting.policy["notes"] != "merge":
@@ -170,12 +176,16 @@ def at_most_one_message(history: History) -> Iterator[str]:
         for (key, status), times in steps.items()
         if times > 1 and status in ("done", "cancelled")
     )
-    allowed = world.setting.visible
-    for (key, kind), _ in causes.items():
-        if kind not in allowed:
-            yield f"{kind} of {key} messaged a customer, which the owner did not allow"
-    if "moved" not in allowed and any(one.by == "api" and one.kind == "moved" for one in world.partner.messages):
-        yield "a move messaged a customer, which the owner did not allow"
+    allowed, by_hand = world.setting.visible, _decided(history)
+    for one in world.partner.messages:
+        if one.by == "api" and one.kind not in allowed and one.booking_id not in by_hand:
+            yield f"{one.kind} of {one.booking_id} messaged a customer, which the owner did not allow"
+
+
+def _decided(history: History) -> set[str]:
+    """Bookings at Repairy of which a person decided something."""
+    cases = [case for case in history.people.cases if case.number in history.people.decided]
+    return {key for case in cases for key, _ in history.people.bookings(case)}
 
 
 def creates_one_at_a_time(history: History) -> Iterator[str]:
@@ -221,7 +231,7 @@ def _arrived(call: Call) -> bool:
 def no_echo(history: History) -> Iterator[str]:
     """Nothing is changed on one side that nobody ever changed on the other (9)."""
     world = history.world
-    for case in history.people.cases:
+    for case in [case for case in history.people.cases if case.number not in history.people.decided]:
         theirs = {group for group, wish in case.wishes.items() if "repairy" not in wish.sides}
         mine = {group for group, wish in case.wishes.items() if "shop" not in wish.sides}
         ids = {key for key, _ in history.people.bookings(case)}
@@ -245,7 +255,7 @@ def no_echo(history: History) -> Iterator[str]:
 
 def fresh(history: History) -> Iterator[str]:
     """No message goes out for an edit of the shop's that is older than the window, but a coming visit's cancellation (14)."""
-    for case in history.people.cases:
+    for case in [case for case in history.people.cases if case.number not in history.people.decided]:
         ids = {key for key, _ in history.people.bookings(case)}
         for one in history.world.partner.messages:
             wish = case.wishes.get(MESSAGES.get(one.kind, ""))
@@ -264,6 +274,8 @@ def guarded(history: History) -> Iterator[str]:
         kind = one.body.get("status") if one.operation == "set_status" else one.operation
         wrote[bisect_right(passes, one.at), str(kind)] += 1
     most = Limits().allowed(len(world.partner.bookings))
+    if history.people.approved:
+        return
     yield from (f"{times} bookings were made {kind} in one pass" for (_, kind), times in wrote.items() if times > most)
 
 

@@ -15,17 +15,19 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.simulation.owner import OwnersHistory
 from tests.simulation.proof import broken
 from tests.simulation.story import KINDS, History
 
 CHUNK = 50  # histories of one test: what a worker takes at once
 TESTED, SOAKED, PROVED = 200, 1_800, 100_000
+OWNED = 200  # histories of the soak in which somebody decides
 TAIL = 120  # lines of a trace that a failure shows
 
 
-def told(seed: int, tail: int | None = TAIL) -> tuple[list[str], Counter[str]]:
+def told(seed: int, tail: int | None = TAIL, kind: type[History] = History) -> tuple[list[str], Counter[str]]:
     """One seed's history: what it broke, as lines to read, and the faults that really fired."""
-    history = History(seed)
+    history = kind(seed)
     try:
         lines = _outcome(history)
         if not lines:
@@ -44,15 +46,15 @@ def _outcome(history: History) -> list[str]:
         return [f"seed {history.world.seed}: the pass ended in {type(error).__name__}: {error}"]
 
 
-def check(seeds: Iterable[int]) -> Counter[str]:
+def check(seeds: Iterable[int], kind: type[History] = History) -> Counter[str]:
     """Every promise holds in each of these; the faults that fired are counted."""
     fired, failed = Counter[str](), list[str]()
     for seed in seeds:
-        lines, struck = told(seed)
+        lines, struck = told(seed, kind=kind)
         fired += struck
         failed += [] if failed else lines  # the first is enough to read
         if lines:
-            failed.append(f"FAILED seed {seed}: HISTORY={seed} tells all of it")
+            failed.append(f"FAILED seed {seed}: HISTORY={seed}{' OWNER=1' if kind is OwnersHistory else ''} tells all of it")
     assert not failed, "\n".join(failed)
     return fired
 
@@ -87,6 +89,23 @@ def test_many_histories_converge(seeds: range) -> None:
     assert check(seeds)
 
 
+def test_what_a_person_decides_is_carried_out_once() -> None:
+    """The same promises where an owner clicks on what is held: twice, late, in the middle of a pass."""
+    clicks = check(range(8), OwnersHistory)
+
+    assert min(clicks["owner_clicks"], clicks["owner_clicks_again"]) > 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("seeds", chunks(8, OWNED), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+def test_what_many_people_decide_is_carried_out_once(seeds: range) -> None:
+    """The same for the seeds that follow."""
+    clicks = check(seeds, OwnersHistory)
+
+    assert min(clicks["owner_clicks"], clicks["owner_clicks_again"]) > 0
+
+
 @pytest.mark.prove
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("tens", range(10), ids=lambda tenth: f"part-{tenth}")
@@ -115,7 +134,8 @@ def test_a_seed_tells_the_same_story_twice(seed: int) -> None:
 
 @pytest.mark.skipif("HISTORY" not in os.environ, reason="HISTORY=seed tells that history")
 def test_one_history() -> None:
-    """To look at one seed: its whole trace."""
-    lines, _ = told(int(os.environ.get("HISTORY", "0")), tail=None)
+    """To look at one seed: its whole trace. With OWNER=1 somebody decides."""
+    kind = OwnersHistory if "OWNER" in os.environ else History
+    lines, _ = told(int(os.environ.get("HISTORY", "0")), tail=None, kind=kind)
 
     assert not lines, "\n".join(lines)
