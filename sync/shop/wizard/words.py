@@ -56,25 +56,11 @@ STATUS: Mapping[str, tuple[str, ...]] = {
         "assente", "ferie", "bloccato", "nao compareceu", "ferias", "bloqueado", "no asistio", "vacaciones",
     ),
 }  # fmt: skip
+# What is "not done" may be anything.
 NEGATED = (
-    "not",
-    "nicht",
-    "non",
-    "pas",
-    "nao",
-    "no",
-    "never",
-    "nie",
-    "jamais",
-    "mai",
-    "nunca",
-    "without",
-    "ohne",
-    "sans",
-    "senza",
-    "sem",
-    "sin",
-)  # fmt: skip  (what is "not done" may be anything)
+    "not", "nicht", "non", "pas", "nao", "no", "never", "nie", "jamais",
+    "mai", "nunca", "without", "ohne", "sans", "senza", "sem", "sin",
+)  # fmt: skip
 
 CATEGORY: Mapping[str, tuple[str, ...]] = {
     "service": ("service", "servicing", "wartung", "inspektion", "entretien", "revision", "tagliando", "revisao"),
