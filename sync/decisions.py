@@ -6,11 +6,11 @@ RULE: nothing is carried out here; the next pass does (`engine.deciding`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Literal, Protocol
 
 from sync.core.booking import Link
-from sync.engine.deciding import MADE
+from sync.engine.deciding import FORGOTTEN, MADE, concerned
 from sync.errors import SyncError
 from sync.records import Decision, Standing
 
@@ -28,18 +28,27 @@ class Keeper(Protocol):
     def standings(self, workshop: str, kind: str, link_id: int) -> list[Standing]: ...
 
 
-def resolve(state: Keeper, link: Link, way: str, value: str = "") -> dict[str, str | bool]:
+def resolve(
+    state: Keeper, link: Link, way: str, value: str = "", seen: Collection[str] | None = None
+) -> dict[str, str | bool | list[str]]:
     """One booking: `use` shop | repairy, `link` to a key, id or code, `create`, `skip`, `retry`, `restore` a journal entry.
 
-    Returns the decision as it is stored. Raises SyncError where it is none of these, or decides nothing."""
+    `seen`: the scopes that were shown to the person; None: those that stand now. Returns the decision as it is stored.
+    Raises SyncError where it is none of these, or decides nothing."""
     if way not in WAYS or bool(value) == (way in FLAGS) or (way == "use" and value not in USES):
         raise SyncError("say one of: use shop, use repairy, link ID, create, skip, retry, restore INTENT")
-    held = {one.scope for one in state.standings(link.workshop, "held", link.id)}
+    if "forgotten" in link.choice:
+        raise SyncError(FORGOTTEN)
+    stands = [one for kind in ("held", "noted") for one in state.standings(link.workshop, kind, link.id)]
+    held = {one.scope for one in stands if one.kind == "held"}
     if way == "use" and held == {"identity"}:
         raise SyncError("say first which booking this is: skip, it is the same one; create, it is another; or link ID")
     if way == "create" and link.paired and "identity" not in held:
         raise SyncError(MADE)
-    how: dict[str, str | bool] = {way: value or True}
+    how: dict[str, str | bool | list[str]] = {way: value or True}
+    if way in ("use", "skip"):
+        shown = {one.scope for one in stands} if way == "skip" else set(concerned(stands))
+        how["of"] = sorted(shown if seen is None else shown.intersection(seen))
     state.decide(link.workshop, "resolve", str(link.id), json.dumps(how))
     return how
 

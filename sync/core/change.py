@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sync.core.action import NAME, Action, Outlook, Stand, held, joined, noted, together
-from sync.core.booking import CANCELLED, CUSTOMER, GROUPS, IGNORE, VEHICLE, Fields, Side
+from sync.core.booking import CANCELLED, CUSTOMER, GROUPS, IGNORE, VEHICLE, Fields, Side, other
 from sync.core.create import not_mapped
 from sync.core.merge import Case, Verdict, merge
 from sync.core.safety import passed
@@ -146,6 +146,28 @@ def _status(scene: Scene, goal: str, reason: str, released: bool) -> Outlook:
     if any(scene.was_refused(step) for step in steps):
         return noted("status", f"Repairy refused to make this booking {goal}")
     return passed(scene, steps, "shop", "status", released)
+
+
+def put_back(scene: Scene, side: Side, before: Fields) -> Outlook:
+    """What a write of ours replaced on a side stands there again, where a person wants it: an edit like any other, which then
+    goes across."""
+    now = scene.link.snapshot(side) or {}
+    fields = {name: value for name, value in before.items() if now.get(name) != value}
+    out = _put_back(scene, side, fields) if fields else noted("restore", "that entry of the journal has nothing to put back")
+    return out if out.actions else joined(whole(scene), out)
+
+
+def _put_back(scene: Scene, side: Side, fields: Fields) -> Outlook:
+    if not scene.rules.writes(side):
+        return noted("restore", f"mode {scene.rules.mode} writes nothing to {NAME[side]}: nothing was put back")
+    if side == "shop" and scene.link.locked:
+        return Outlook(stands=(Stand("waiting", "restore", "the shop's program has locked this row"),))
+    kind, status = KIND.get(fields.get("status"), "change"), fields.get("status")
+    steps = scene.steps(status, "put back") if status and side == "repairy" else None
+    actions = [scene.action(side, kind, fields, (), "put back")] if steps is None else [replace(one, groups=()) for one in steps]
+    if not actions or any(map(scene.was_refused, actions)):
+        return noted("restore", f"{NAME[side]} does not take back what was overwritten")
+    return passed(scene, actions, other(side), "restore", released=True)
 
 
 def _bundled(scene: Scene, out: Outlook) -> Outlook:

@@ -89,15 +89,29 @@ def gone(scene: Scene) -> Outlook:
     if side == "repairy":
         return held("missing", "Repairy no longer has this booking; the shop's row stays")
     if choice == "repairy":
-        fields = new_fields(scene, "repairy")
-        return Outlook((Action("shop", "create", fields, tuple(GROUPS), "inserted again", reference=scene.link.reference),))
+        return _again(_create(scene, "shop", "repairy", released=True))
     if choice is None and (why := scene.link.choice.get("stuck.missing")):
         return held("missing", why)
     if scene.rules.missing == "ignore" and choice is None:
         return noted("missing", "the shop's row is gone")
     if scene.rules.missing == "alert" and choice is None:
         return held("missing", "the shop's row is gone; the booking at Repairy is still open")
-    return passed(scene, scene.steps(CANCELLED, "the shop's row is gone"), "shop", "missing", choice == "shop")
+    return _cancelled(scene, released=choice == "shop")
+
+
+def _again(out: Outlook) -> Outlook:
+    """The same as a new row, of a booking whose row is gone."""
+    actions = tuple(replace(action, reason="inserted again") for action in out.actions)
+    return replace(out, actions=actions, stands=tuple(replace(stand, scope="missing") for stand in out.stands))
+
+
+def _cancelled(scene: Scene, released: bool) -> Outlook:
+    if not scene.rules.writes("repairy"):
+        return noted("missing", f"the shop's row is gone; mode {scene.rules.mode} writes nothing to Repairy")
+    steps = scene.steps(CANCELLED, "the shop's row is gone")
+    if not steps or any(map(scene.was_refused, steps)):
+        return held("missing", "the shop's row is gone, and Repairy does not let the booking be cancelled")
+    return passed(scene, steps, "shop", "missing", released)
 
 
 def not_mapped(status: str | None) -> str:

@@ -200,7 +200,9 @@ def _due(link: Link, out: Outlook, going: bool, bulk: bool) -> str | None:
 
 
 def _lasts(key: str, value: str, link: Link, out: Outlook) -> bool:
-    """A decision lasts until it is carried out or has nothing left to decide."""
+    """A decision lasts until it is carried out or has nothing left to decide; of a booking that is left alone, all do."""
+    if "forgotten" in link.choice:
+        return True
     if key in ("create", "doubt") or (key == "identity" and value != "same"):
         return not link.paired
     if key == "identity":  # the same booking, whatever changed: until the plate is agreed on

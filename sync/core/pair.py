@@ -85,8 +85,8 @@ def pair(shop: Sequence[Link], repairy: Sequence[Link], linked: Sequence[Link], 
 
 
 def _decided(link: Link) -> bool:
-    """A person said that it is new: it is not held again for what it resembles."""
-    return "create" in link.choice
+    """A person was asked, and said that it is new: it is not held again for what it resembles."""
+    return link.choice.get("create") == "person"
 
 
 def _named(shop: Sequence[Link], repairy: Sequence[Link]) -> list[tuple[Link, Link]]:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sync.core.action import Outlook, Rules, Stand, held
-from sync.core.booking import CANCELLED, Ability, Link
-from sync.core.change import whole
+from sync.core.action import Outlook, Rules, Stand, held, joined
+from sync.core.booking import CANCELLED, Ability, Fields, Link, Side
+from sync.core.change import put_back, whole
 from sync.core.create import gone, half
 from sync.core.scene import Scene
 from sync.core.status import OPEN
 
 
-def decide(link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datetime) -> Outlook:
-    """What to do about one booking now. Pure; `now` is aware."""
+def decide(
+    link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datetime, back: tuple[Side, Fields] | None = None
+) -> Outlook:
+    """What to do about one booking now. Pure; `now` is aware. `back`: a person wants a side to have these values again."""
     scene = Scene(link, shop, repairy, rules, now)
-    if link.choice.get("all") == "skip" or link.state == "skipped":
+    if link.choice.get("all") == "skip" or link.state == "skipped" or "forgotten" in link.choice:
         return Outlook()
     if not link.paired:
         return half(scene)
@@ -32,7 +34,9 @@ def decide(link: Link, shop: Ability, repairy: Ability, rules: Rules, now: datet
         return held("identity", "plate and contact changed at once: is this another booking?")
     if reborn(scene):
         return Outlook(split=True)
-    return whole(scene)
+    out = put_back(scene, *back) if back else whole(scene)
+    why = link.choice.get("stuck.restore")
+    return joined(out, held("restore", why)) if why and not back else out
 
 
 def another(scene: Scene) -> bool:

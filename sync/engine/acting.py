@@ -77,9 +77,7 @@ def _moved_on(site: Site, link: Link) -> bool:
 
 def _must_wait(site: Site, link: Link, action: Action) -> Stand | None:
     """The owner's switch, the hourly cap, the breaker and the budget of retries, read before each call."""
-    orders = [one.value for one in site.state.decisions(site.name) if one.kind == "pause"]
-    paused = orders[-1] if orders else site.desk.paused
-    if paused == "all" or (paused == "visible" and action.visible):
+    if site.stopped(action.visible):
         return Stand("waiting", "paused", "paused: nothing is pushed until resume", site.stamp(timedelta(minutes=1)))
     if action.visible and site.state.visible_since(site.name, site.now() - timedelta(hours=1)) >= site.visible_per_hour:
         return Stand(

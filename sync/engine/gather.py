@@ -19,7 +19,8 @@ from sync.core.sight import fingerprint, sight
 from sync.core.status import FINAL, OPEN
 from sync.core.times import day_of, local, stamp
 from sync.engine import suspicion
-from sync.engine.site import Site, free_references
+from sync.engine.pairing import lose_row
+from sync.engine.site import LOST, Site, free_references
 from sync.engine.suspicion import News
 from sync.errors import NotFound, Unreachable
 from sync.ports import Reading, Window
@@ -268,6 +269,14 @@ def _take_bookings(site: Site, shown: Sequence[tuple[Link | None, Sighting | Not
     for link, row in shown:
         if link is None and isinstance(row, Sighting):
             take_new(site, row, last)
+        elif link is not None and _reopened(link, row):
+            lose_row(site, site.state.link(link.id), f"{link.shop_key}{LOST}", state="open")
+
+
+def _reopened(link: Link, row: Sighting | NotFound) -> bool:
+    """A booking that was over and left alone when its row went on as another is open again."""
+    was, now = (view(fields or {}).get("status") for fields in (link.repairy, row.fields if isinstance(row, Sighting) else {}))
+    return link.paired and link.state == "skipped" and was in FINAL and now in OPEN
 
 
 def _changes(site: Site, link: Link, row: Sighting | NotFound, last: str | None) -> Changes:

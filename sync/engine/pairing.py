@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sync.core.booking import Link
 from sync.core.canonical import view
 from sync.core.pair import pair
@@ -80,13 +82,14 @@ def let_go(site: Site, link: Link) -> None:
     site.state.stand(site.name, link.id, [])
 
 
-def lose_row(site: Site, link: Link, lost: str) -> None:
+def lose_row(site: Site, link: Link, lost: str, state: str = "") -> None:
     """What shall become of it is asked, as of any row that is gone. The journal is told first: a start takes from there what
     the state lacks."""
     if link.paired:
         names = {"reference": link.reference, "shop_key": lost, "repairy_id": link.repairy_id}
         site.journal.append(kind="link", workshop=site.name, **names)
-    site.state.save(link, **row_lost(site, link, lost))
+    now = replace(link, state=state or link.state)
+    site.state.save(link, **row_lost(site, now, lost), state=now.state)
 
 
 def _renewed(site: Site, link: Link) -> Link:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sync.core.action import Action, Outlook, Stand
-from sync.core.booking import Link
+from sync.core.booking import Fields, Link, Side
 from sync.core.canonical import view
 from sync.core.fold import decided as changes_of
 from sync.core.guard import Frozen, stale, tripped
 from sync.core.plan import decide
 from sync.core.scene import is_past
-from sync.core.status import KIND, OPEN
+from sync.core.status import OPEN
 from sync.core.times import parse, stamp
 from sync.engine.pairing import let_go, renewed
 from sync.engine.pingpong import stuck
 from sync.engine.site import Site
 from sync.records import Intent, Standing
+
+_BULK = ("create", "link")  # what a backfill makes is what was asked for, however much it is
 
 
 @dataclass
@@ -35,14 +37,10 @@ def plan(site: Site, *, bulk: bool = False, profile_changed: bool = False) -> Pl
     making = [intent for intent in busy.values() if intent.side == "shop" and intent.kind == "create"]
     decided = [_decided(site, link, busy, making) for link in site.state.links(site.name, due=site.now())]
     decided = [(link, _quiet(out) if bulk else out) for link, out in decided]
-    frozen = _guarded(site, decided, bulk, profile_changed)
-    held = {
-        (link.id, action.signature): one
-        for one in frozen
-        for link, out in decided
-        for action in out.actions
-        if action in one.actions
-    }
+    held: dict[tuple[int, str], Frozen | Standing] = dict(_still_frozen(site, decided, bulk))
+    frozen = _guarded(site, decided, held, bulk, profile_changed)
+    for one in frozen:
+        held |= {(link.id, action.signature): one for link, out in decided for action in out.actions if action in one.actions}
     result = Plan(
         frozen=frozen,
         held=[(link, action) for link, out in decided for action in out.actions if (link.id, action.signature) in held],
@@ -78,9 +76,7 @@ def _decided(site: Site, link: Link, busy: dict[int, Intent], making: list[Inten
     if absent := [side for side in ("shop", "repairy") if side in link.missing and f"{side}_gone" not in link.missing]:
         until = parse(link.missing[absent[0]]) + site.quarantine
         return link, Outlook(stands=(Stand("waiting", "missing", "not found once; it is looked for again", stamp(until)),))
-    if op := link.choice.get("restore"):
-        return link, _restored(site, link, op)
-    out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
+    out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now(), _overwritten(site, link))
     if turning := stuck(site, link, out.actions):
         link = site.state.save(link, choice={**link.choice, **turning})
         out = decide(link, site.shop.ability, site.repairy.ability, site.rules, site.now())
@@ -104,13 +100,11 @@ def _may_be(link: Link, intent: Intent) -> bool:
     return any(mine.get(name) and mine.get(name) == theirs.get(name) for name in ("rego", "phone", "starts_at"))
 
 
-def _restored(site: Site, link: Link, op: str) -> Outlook:
-    """Put back what a write of ours replaced: an edit like any other, which then goes across."""
-    intent = next((one for one in site.state.intents(link.id) if one.op.startswith(op)), None)
-    if intent is None or not intent.before:
-        return Outlook(stands=(Stand("noted", "restore", "that entry of the journal has nothing to put back"),))
-    kind = KIND.get(intent.before.get("status"), "change")
-    return Outlook((Action(intent.side, kind, intent.before, (), "put back", reference=link.reference),))
+def _overwritten(site: Site, link: Link) -> tuple[Side, Fields] | None:
+    """What a person wants to be put back: the side, and what a write of ours replaced there."""
+    op = link.choice.get("restore")
+    intent = next((one for one in site.state.intents(link.id) if one.op.startswith(op)), None) if op else None
+    return None if op is None else (intent.side, intent.before) if intent else ("shop", {})
 
 
 def _quiet(out: Outlook) -> Outlook:
@@ -118,9 +112,28 @@ def _quiet(out: Outlook) -> Outlook:
     return replace(out, actions=tuple(action for action in out.actions if not action.visible))
 
 
-def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, profile_changed: bool) -> list[Frozen]:
+def _still_frozen(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool) -> Iterator[tuple[tuple[int, str], Standing]]:
+    """What stands in a held plan, and was not released: it does not go because its booking is due for something else."""
+    plans = {link: one for one in site.state.plans(site.name) if one.scope == "plan" for link in one.details["links"]}
+    for link, out in decided if plans else ():
+        if (one := plans.get(str(link.id))) is None:
+            continue
+        frozen = set(one.details["links"][str(link.id)].split()) - set(link.choice.get("release", "").split())
+        for action in out.actions:
+            if action.signature in frozen and not (bulk and action.kind in _BULK):
+                yield (link.id, action.signature), one
+
+
+def _guarded(
+    site: Site,
+    decided: Sequence[tuple[Link, Outlook]],
+    held: Container[tuple[int, str]],
+    bulk: bool,
+    profile_changed: bool,
+) -> list[Frozen]:
     released = {signature for link, _ in decided for signature in link.choice.get("release", "").split()}
-    actions = [action for _, out in decided for action in out.actions if action.signature not in released]
+    due = [(link.id, action) for link, out in decided for action in out.actions]
+    actions = [one for id, one in due if one.signature not in released and (id, one.signature) not in held]
     if profile_changed and actions:
         return [
             Frozen(
@@ -128,11 +141,11 @@ def _guarded(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool, pr
             )
         ]
     old = stale(actions)
-    fresh = [action for action in actions if not action.stale and not (bulk and action.kind in ("create", "link"))]
+    fresh = [action for action in actions if not action.stale and not (bulk and action.kind in _BULK)]
     return old + (tripped(fresh, site.state.open_count(site.name), site.limits) if fresh else [])
 
 
-def _held(site: Site, link: Link, out: Outlook, held: dict[tuple[int, str], Frozen]) -> list[Standing]:
+def _held(site: Site, link: Link, out: Outlook, held: Mapping[tuple[int, str], Frozen | Standing]) -> list[Standing]:
     """The booking's own line for a plan that waits for a person."""
     found = {
         held[link.id, action.signature].digest: held[link.id, action.signature]

@@ -74,7 +74,8 @@ def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sigh
         return False
     changes = sight(link, intent.side, row, site.stamp(), site.stamp()) if row else {}
     if action.visible:
-        scope = "missing" if "shop_gone" in link.missing else action.groups[0] if action.groups else "status"
+        step = "restore" if "restore" in link.choice else "status"
+        scope = "missing" if "shop_gone" in link.missing else action.groups[0] if action.groups else step
         why = f"it is not known whether {' and '.join(sorted(action.visible))} reached Repairy, and it shows the old value"
         unasked = {key: value for key, value in link.choice.items() if key not in (*action.groups, scope)}  # it is asked anew
         changes["choice"] = {**unasked, f"stuck.{scope}": why}
@@ -84,7 +85,11 @@ def _still_old(site: Site, intent: Intent, link: Link, action: Action, row: Sigh
 
 
 def _make_sure(site: Site, intent: Intent, link: Link, action: Action) -> bool:
-    """The documented idempotent create, one at a time."""
+    """The documented idempotent create, one at a time, and only where the first would go now."""
+    forbidden = site.observing or not site.rules.writes("repairy") or site.stopped(action.visible)
+    if forbidden and not link.repairy_id:
+        site.state.look_again(intent.op, site.now() + site.quarantine)
+        return False
     try:
         row = site.repairy.read(link.repairy_id) if link.repairy_id else site.repairy.create(intent.after, link.reference or "")
     except Unknown:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from itertools import chain, count
@@ -86,6 +86,12 @@ class Site:
     def begin(self) -> None:
         """A pass begins: what was read before counts no more."""
         self._desk = None
+
+    def stopped(self, visible: Collection[str]) -> bool:
+        """Whether the owner's switch is against a write that may message so; an order counts before it is taken up."""
+        orders = [one.value for one in self.state.decisions(self.name) if one.kind == "pause"]
+        paused = orders[-1] if orders else self.desk.paused
+        return paused == "all" or (paused == "visible" and bool(visible))
 
     @property
     def window(self) -> Window:

@@ -137,7 +137,8 @@ class Page:
 
     def _resolve(self, ask: Ask) -> Response:
         link, way = self._link(ask), ask.form.get("way", "")
-        self._decided(lambda: decisions.resolve(self._state, link, way, ask.form.get("value", "").strip()))
+        seen = ask.form["of"].split() if "of" in ask.form else None
+        self._decided(lambda: decisions.resolve(self._state, link, way, ask.form.get("value", "").strip(), seen))
         self._sites[link.workshop].log.info("decided on the page", workshop=link.workshop, reference=link.reference, way=way)
         return redirect("/review" if ask.form.get("back") == "review" else f"/bookings/{link.id}")
 

@@ -12,6 +12,7 @@ from sync.core.booking import CANCELLED, GROUPS, Fields, Link
 from sync.core.canonical import view
 from sync.core.pair import Half
 from sync.core.scene import visible_kinds
+from sync.engine.deciding import concerned
 from sync.engine.site import Site
 from sync.records import Decision, Standing
 from sync.state.glance import Glance
@@ -61,6 +62,11 @@ class Case:
         """Whose car, as its owner says it: "AAA001, Customer One"."""
         seen = view(self.link.shop or self.link.repairy or {})
         return ", ".join(filter(None, (seen.get("rego"), seen.get("name"))))
+
+    @property
+    def seen(self) -> Sequence[str]:
+        """The scopes that are shown: what a click on this page is about."""
+        return sorted({*self.scopes, *(one.scope for one in self.stands)})
 
     @property
     def differing(self) -> Sequence[Line]:
@@ -123,7 +129,7 @@ def _case(site: Site, link: Link, stands: Sequence[Standing], halves: Sequence[L
     others = _candidates(link, halves, site.rules.zone)
     twin = others[0] if len(others) == 1 else None
     noted = [one for one in site.state.standings(site.name, "noted", link.id) if one not in stands]
-    scopes = [scope for scope in (*GROUPS, "missing") if any(one.scope == scope for one in (*stands, *noted))]
+    scopes = concerned((*stands, *noted))
     ways = _ways(link, [one.scope for one in stands], scopes, others, site.rules.zone)
     return Case(
         site.name,

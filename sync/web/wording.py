@@ -19,6 +19,7 @@ GROUPS: Mapping[str, str] = {
     "time": "time", "service": "service", "notes": "notes", "status": "status", "name": "name", "phone": "phone",
     "email": "e-mail", "rego": "plate", "make": "make", "model": "model", "badge": "badge", "year": "year", "vin": "VIN",
     "missing": "the missing row", "identity": "which booking it is", "create": "the new booking", "plan": "a held plan",
+    "restore": "what is put back",
 }  # fmt: skip
 LABELS: Mapping[str, str] = {**FIELDS, "repairy_id": "Repairy’s id", "reference": "Reference"}
 OUTCOMES: Mapping[str | None, str] = {

@@ -443,7 +443,7 @@ def test_a_button_does_what_the_command_does(opened: OpenedPage) -> None:
         assert (answer.status_code, answer.headers["location"]) == (303, "/review")
         assert "You decided: use Repairy’s" in client.get("/review").text
         (decided,) = opened.app.state.decisions(WORKSHOP)
-        assert (decided.kind, decided.target, decided.value) == ("resolve", str(link.id), '{"use": "repairy"}')
+        assert (decided.kind, decided.target, decided.value) == ("resolve", str(link.id), '{"use": "repairy", "of": ["time"]}')
         assert opened.woken > woken, "the daemon was not woken"
         opened.pass_on()
         assert str(opened.site.row(4)["dropoff"]).startswith("2030-01-08 09:00")
@@ -458,10 +458,10 @@ def test_a_decision_stands_on_the_page_until_its_pass_has_ended(opened: OpenedPa
         decisions.resolve(site.state, link, "use", "repairy")
         take_up(site)
         assert site.state.decisions(WORKSHOP) == []
-        for page in (client.get("/review/queue").text, client.get(f"/bookings/{link.id}").text):
-            assert "You decided: use Repairy’s" in page
-            assert "Use the shop’s" not in page
-        assert "every 2s" in client.get("/review/queue").text
+        page, queue = client.get(f"/bookings/{link.id}").text, client.get("/review/queue").text
+        assert ("You decided: use Repairy’s" in page, "Use the shop’s" in page) == (True, False)
+        assert ("You decided: use Repairy’s" in queue, f"/bookings/{link.id}/resolve" in queue) == (True, False)
+        assert "every 2s" in queue
         opened.pass_on()
         page = client.get("/review/queue").text
     assert ">NS-7<" not in page
@@ -491,6 +491,19 @@ def test_what_is_no_decision_is_refused(quiet: OpenedPage, data: dict[str, str])
         said = ticket(client.get("/").text)
         assert client.post("/bookings/1/resolve", data={"ticket": said, **data}).status_code == 400
     assert quiet.app.state.decisions(WORKSHOP) == []
+
+
+def test_a_click_is_about_what_its_page_showed(opened: OpenedPage) -> None:
+    """The page was of another question: what stands by now is not decided with it."""
+    opened.move_on_both_sides(12, opened.site.office.at(5, 9), MOVED)
+    link = opened.link(12)
+    with opened.client() as client:
+        page = client.get(f"/bookings/{link.id}").text
+        assert set(re.findall(r'name="of" value="([\w ]*)"', page)) == {"time"}
+        data = {"ticket": ticket(page), "way": "use", "value": "repairy", "of": "missing"}
+        assert client.post(f"/bookings/{link.id}/resolve", data=data).status_code == 303
+        opened.pass_on()
+        assert [one.scope for one in opened.app.state.standings(WORKSHOP, "held", link.id)] == ["time"]
 
 
 def test_a_near_match_offers_the_other_one_and_links_it(opened: OpenedPage) -> None:
