@@ -114,13 +114,13 @@ def _quiet(out: Outlook) -> Outlook:
 
 def _still_frozen(site: Site, decided: Sequence[tuple[Link, Outlook]], bulk: bool) -> Iterator[tuple[tuple[int, str], Standing]]:
     """What stands in a held plan, and was not released: it does not go because its booking is due for something else."""
-    plans = {link: one for one in site.state.plans(site.name) if one.scope == "plan" for link in one.details["links"]}
-    for link, out in decided if plans else ():
-        if (one := plans.get(str(link.id))) is None:
-            continue
-        frozen = set(one.details["links"][str(link.id)].split()) - set(link.choice.get("release", "").split())
+    plans = [one for one in site.state.plans(site.name) if one.scope == "plan"]
+    frozen = {(id, signature): one for one in plans for id, all_ in one.details["links"].items() for signature in all_.split()}
+    for link, out in decided if frozen else ():
+        let_through = link.choice.get("release", "").split()
         for action in out.actions:
-            if action.signature in frozen and not (bulk and action.kind in _BULK):
+            one = frozen.get((str(link.id), action.signature))
+            if one is not None and action.signature not in let_through and not (bulk and action.kind in _BULK):
                 yield (link.id, action.signature), one
 
 
