@@ -27,6 +27,8 @@ MOMENTS = (
     ("state.finish:after", 1), ("state.record_run:after", 1),
 )  # fmt: skip
 
+Seen = tuple[int, tuple[str, ...]]  # which booking a page showed, and what stood for it
+
 ASKED = {"status": "hold", "time": "hold", "service": "hold"}  # nothing wins by itself
 
 
@@ -38,7 +40,7 @@ class OwnersHistory(History):
         self.world.setting = replace(self.world.setting, policy={**self.world.setting.policy, **ASKED})
         self.world.boot()
         self.mood = Random(f"owner {seed}")
-        self.late: list[tuple[int, Way]] = []  # what he clicked, and will click again
+        self.late: list[tuple[Seen, Way]] = []  # what he clicked, and will click again
 
     def _step(self, must: str) -> None:
         super()._step(must)
@@ -57,9 +59,9 @@ class OwnersHistory(History):
         """At the queue, with a mind of his own."""
         store = self.world.state.store
         queue = review.queue(replace(self.world.site, state=store), Glance(store.database, self.world.clock))
-        for id, way in [one for one in self.late if self.mood.random() < 0.4]:
-            self.late.remove((id, way))
-            self._again(id, way)
+        for one in [one for one in self.late if self.mood.random() < 0.4]:
+            self.late.remove(one)
+            self._again(*one)
         for plan in queue.plans:
             if plan.digest not in queue.approved and self.mood.random() < 0.5:
                 self.world.machine.struck("owner_approves", reason=plan.reason)
@@ -67,27 +69,28 @@ class OwnersHistory(History):
                 self.people.approved = True
         for case in queue.cases:
             if case.ways and not case.decided and self.mood.random() < 0.5:
-                self._clicks(case.link, self.mood.choice(case.ways))
+                self._clicks(case, self.mood.choice(case.ways))
 
-    def _clicks(self, link: Link, way: Way) -> None:
+    def _clicks(self, case: review.Case, way: Way) -> None:
+        link, shown = case.link, (case.link.id, tuple(case.seen))
         self._mark(link, way)
         self.world.machine.struck("owner_clicks", link=link.id, button=way.label)
-        decisions.resolve(self.world.state.store, link, way.way, way.value)
+        decisions.resolve(self.world.state.store, link, way.way, way.value, case.seen)
         kind = self.mood.random()
         if kind < 0.2:
-            self._again(link.id, way)
+            self._again(shown, way)
         elif kind < 0.6:
-            self.late.append((link.id, way))
-            self.world.machine.interrupt_at(*self.mood.choice(MOMENTS), lambda _: self._again(link.id, way))
+            self.late.append((shown, way))
+            self.world.machine.interrupt_at(*self.mood.choice(MOMENTS), lambda _: self._again(shown, way))
 
-    def _again(self, id: int, way: Way) -> None:
+    def _again(self, shown: Seen, way: Way) -> None:
         """A second click on a page that is not the latest."""
-        store = self.world.state.store
+        store, (id, seen) = self.world.state.store, shown
         with suppress(SyncError):  # refused, or the record has gone into another
             link = store.link(id)
             self._mark(link, way, first=False)
             self.world.machine.struck("owner_clicks_again", link=id, button=way.label)
-            decisions.resolve(store, link, way.way, way.value)
+            decisions.resolve(store, link, way.way, way.value, seen)
 
     def _mark(self, link: Link, way: Way, *, first: bool = True) -> None:
         """Whoever's values stand from now on was a person's choice."""
