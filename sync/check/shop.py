@@ -32,6 +32,7 @@ _GRANT = "give the database user of shop_url that right, or leave the statement 
 _DO: Sequence[tuple[str, str]] = (
     ("booking.select: does not run", "was the shop's program updated? Compare its tables with the SELECT"),
     ("booking.select", "mend the SELECT"),
+    ("starts_at", "mend the SELECT"),
     ("status.read", "until it is added to [status.read], its bookings are held"),
     ("write.", "mend the statement, or leave it out: then it is read only, and noted"),
     ("booking.lock", "mend the statement, or leave it out: then rows are compared and not locked"),
@@ -142,11 +143,13 @@ def _right_to_write(line: str) -> bool:
 
 
 def _told(about: str, line: str) -> Finding:
-    """A line of `verify` with what to do. A word that nobody mapped stops its own bookings only."""
+    """A line of `verify` with what to do. A word that nobody mapped stops its own bookings only, and a day is read as one."""
     to_do = next((words for key, words in _DO if line.startswith(key)), "")
     if _right_to_write(line):
         to_do = _GRANT
-    return Finding("warning" if line.startswith("status.read") else "error", about, f"{line}; {to_do}" if to_do else line)
+    return Finding(
+        "warning" if line.startswith(("status.read", "starts_at")) else "error", about, f"{line}; {to_do}" if to_do else line
+    )
 
 
 def _rights(store: ShopStore, app: App, workshop: Workshop, about: str) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping
+from html.entities import html5
 
 from sync.core.booking import Fields
 from sync.core.times import is_day, iso, parse
@@ -16,6 +17,7 @@ _SPACE = re.compile(r"\s+")
 _TAG = re.compile(r"<(/?)(br|p|div|li|ul|ol|b|i|u|em|strong|span|h[1-6])\b[^<>]*>", re.IGNORECASE)
 _BREAKS = {"br", "p", "div", "li"}
 _BREAK = re.compile(r"\s*\v\s*")
+_ENTITY = re.compile(r"&(?:#\d+|#[xX][0-9a-fA-F]+|(\w+));")
 _NOT_DIGIT = re.compile(r"\D")
 _NOT_PLATE = re.compile(r"[^0-9A-Z]")
 _LETTERS = re.compile(r"[\W_]+")
@@ -27,7 +29,7 @@ def text(value: str) -> str:
         value = _TAG.sub(lambda tag: "\v" if tag[2].lower() in _BREAKS else "", value)
         value = _BREAK.sub("\n", value)  # the end of one paragraph and the start of the next are one
     if "&" in value:
-        value = html.unescape(value)
+        value = _unescaped(value)
     lines = [_SPACE.sub(" ", line).strip() for line in value.splitlines()]
     return "\n".join(lines).strip()
 
@@ -35,9 +37,14 @@ def text(value: str) -> str:
 def appended(raw: str, lines: str) -> str:
     """A side's own text with these plain lines after it, as its mark-up says them; `text` shows both."""
     tagged = _TAG.search(raw) is not None
-    if tagged or html.unescape(raw) != raw:
+    if tagged or _unescaped(raw) != raw:
         lines = html.escape(lines, quote=False)
     return f"{raw.rstrip()}<br>{lines.replace(chr(10), '<br>')}" if tagged else f"{raw.rstrip()}\n{lines}"
+
+
+def _unescaped(value: str) -> str:
+    """Entities as their letters, if a semicolon ends them: `?id=1&section=2` is an address and has none."""
+    return _ENTITY.sub(lambda it: html.unescape(it[0]) if it[1] is None or f"{it[1]};" in html5 else it[0], value)
 
 
 def one_line(value: str) -> str:

@@ -1,14 +1,16 @@
 """Notes merge line by line: what each side added and removed against its own base is applied to the other's own text.
 
-A line that both added counts once; an edited line is one removed and one added.
+A line that both added counts once; an edited line is one removed and one added. A side may show a line in a spelling of its
+own, such as upper case: where the exact line is not there, it is the one with the same letters and digits.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sync.core.canonical import appended, one_line, text
+from sync.core.canonical import alike, appended, one_line, text
 
 
 @dataclass(frozen=True)
@@ -42,12 +44,23 @@ def _take(source: list[str], wanted: Counter[str]) -> tuple[str, ...]:
 
 def apply(change: Edit, now: str | None, theirs: Edit) -> str | None:
     """The other side's text with this change; lines that the other side added or removed itself are not done twice."""
-    result = lines(now)
-    for line in (Counter(change.removed) - Counter(theirs.removed)).elements():
-        if line in result:
-            result.remove(line)
-    result += _take(list(change.added), Counter(change.added) - Counter(theirs.added))
-    return "\n".join(result) or None
+    kept = _without(lines(now), _without(change.removed, theirs.removed))
+    return "\n".join([*kept, *_without(change.added, theirs.added)]) or None
+
+
+def _without(source: Iterable[str], gone: Iterable[str]) -> list[str]:
+    """The source less one line for each that is gone."""
+    left = list(source)
+    for line in gone:
+        there = line if line in left else next((one for one in left if _respelt(one, line)), None)
+        if there is not None:
+            left.remove(there)
+    return left
+
+
+def _respelt(one: str, line: str) -> bool:
+    """The same line as a side that tidies texts shows it; lines of signs alone are not."""
+    return alike(one, line) and not alike(one, None)
 
 
 def laid_on(raw: str | None, goal: str | None) -> str | None:

@@ -78,17 +78,22 @@ class Binder:
     def _zone(self, column: str) -> ZoneInfo:
         return self._profile.zone(column, self._workshop_zone)
 
+    def _local(self, text: str, column: str) -> datetime:
+        """With its offset, for the forms that show it."""
+        zone = self._zone(column)
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone) if times.is_day(text) else times.parse(text).astimezone(zone)
+        return moment.replace(microsecond=0)
+
     def _naive(self, text: str, column: str) -> datetime:
-        return times.parse(text).astimezone(self._zone(column)).replace(tzinfo=None, microsecond=0)
+        return self._local(text, column).replace(tzinfo=None)
 
     def _moment(self, text: str | None, column: str) -> object:
         """A time as the column keeps it: a naive datetime, or text where the engine or the profile says so."""
         if text is None:
             return None
-        moment = datetime.fromisoformat(text) if times.is_day(text) else self._naive(text, column)
-        form = self._profile.formats.get(column)
+        form, moment = self._profile.formats.get(column), self._naive(text, column)
         if form:
-            return moment.strftime(form)
+            return self._local(text, column).strftime(form)
         if self._as_text:
             return text if times.is_day(text) else moment.isoformat(" ")
         return moment.date() if times.is_day(text) else moment

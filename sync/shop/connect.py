@@ -8,9 +8,11 @@ where MariaDB has no zone tables loaded, the server's own, which is the one the 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,9 +80,11 @@ def open_database(url: sa.URL | str, zone: str, password: str | None) -> sa.Engi
     except (exc.ArgumentError, ImportError) as error:
         form = "dialect+driver://user@host/database, and the driver must be installed"
         raise Unreachable(f"shop_url cannot be used ({type(error).__name__}): its form is {form}") from error
+    _insist_on_charset(engine)
     if name == "firebird":
         engine.dialect.do_terminate = firebird.let_go  # type: ignore[method-assign, assignment]
     zone = "+00:00" if zone == "UTC" and name in ("mysql", "mariadb") else zone  # known there without zone tables
+    sa.event.listen(engine, "connect", lambda connection, _record: _insist_on_letters(connection, name), insert=True)
     sa.event.listen(engine, "connect", lambda connection, _record: _begin_session(connection, name, zone))
     return engine
 
@@ -231,6 +235,23 @@ def _code(error: BaseException) -> str:
     if isinstance(orig, UnicodeEncodeError) or not told.isdisjoint(_ODD) or firebird.lacks_character(orig):
         return CHARACTERS
     return CLASH if isinstance(error, exc.IntegrityError) or firebird.clashes(orig) else type(orig).__name__
+
+
+def _insist_on_charset(engine: sa.Engine) -> None:
+    """Raises Unreachable for one that the driver has no letters of, such as `binary`."""
+    charset = engine.url.query.get("charset")
+    if engine.driver != "pymysql" or charset is None:
+        return
+    try:
+        codecs.lookup(import_module("pymysql.charset").charset_by_name(charset).encoding)
+    except (AttributeError, LookupError) as error:
+        raise Unreachable(f"shop_url cannot be used: charset={charset} has no letters: utf8mb4, or leave it out") from error
+
+
+def _insist_on_letters(connection: Any, name: str) -> None:
+    """A character set of which Python knows no letters: every text would come as bytes. Raises Unreachable."""
+    if name == "postgresql" and connection.info.parameter_status("client_encoding") == "SQL_ASCII":
+        raise Unreachable("the shop's database does not say in which letters it stores: add ?client_encoding=latin1 to shop_url")
 
 
 def _begin_session(connection: Any, name: str, zone: str) -> None:

@@ -16,8 +16,10 @@ from sync.errors import SEVERAL, Rejected
 from sync.shop import connect, statement
 from sync.shop.binding import phone_forms
 from sync.shop.profile import Step
+from sync.shop.rules import PURPOSE, SPELLINGS, spelled
 from sync.shop.values import text
 
+_OTHERS = (PURPOSE["set_customer"], PURPOSE["set_vehicle"])
 _PHONES = frozenset({"phone", "phone_e164"})
 
 _INTO = re.compile(r"\bINTO\s+((?:\[[^\]]*\]|\"[^\"]*\"|`[^`]*`|[\w.$])+)", re.IGNORECASE)
@@ -26,17 +28,37 @@ _INTO = re.compile(r"\bINTO\s+((?:\[[^\]]*\]|\"[^\"]*\"|`[^`]*`|[\w.$])+)", re.I
 def run(
     connection: sa.Connection, steps: Sequence[Step], parameters: Mapping[str, object], rego: str | None
 ) -> tuple[object, frozenset[str], list[str]]:
-    """The new booking's key, in the type the database gave it, which parameters its inserts stored, and every other row
-    that was made: its table and key.
+    """The new booking's key, in the type the database gave it, which parameters its inserts stored for its SELECT to show,
+    and every other row that was made: its table and key.
 
     Raises Rejected, code `several` where a person must choose."""
     known, stored, beside = dict(parameters), frozenset[str](), list[str]()
+    elsewhere = _elsewhere(steps)
     for step in steps:
         found = _found(connection, step, known, rego)
         known[step.set] = found if found is not None else _inserted(connection, step, known)
-        stored |= frozenset[str]().union(*map(statement.parameters, step.insert)) if found is None else frozenset()
+        if found is None:
+            stored |= _named(step.insert) - (elsewhere if step.set == "key" else frozenset())
         beside += [f"{_tables(step)} {known[step.set]}"] if found is None and step.set != "key" else []
     return known["key"], stored, beside
+
+
+def _elsewhere(steps: Sequence[Step]) -> frozenset[str]:
+    """The parameters of a customer or a car that a step of its own makes or finds: what the booking's row keeps of them beside,
+    in a title for one, is not what the SELECT shows of them."""
+    fields = [field for step in steps if step.set != "key" for field in _kept_by(step)]
+    return frozenset[str]().union(*(SPELLINGS.get(field, (field,)) for field in fields))
+
+
+def _kept_by(step: Step) -> list[str]:
+    """What its insert stores; where it has none, all of whom its find looks for."""
+    if step.insert:
+        return [field for group in _OTHERS for field in group if spelled(field, _named(step.insert))]
+    return [field for group in _OTHERS if any(spelled(one, _named(step.find)) for one in group) for field in group]
+
+
+def _named(statements: Sequence[str]) -> frozenset[str]:
+    return frozenset[str]().union(*map(statement.parameters, statements))
 
 
 def _tables(step: Step) -> str:

@@ -54,7 +54,7 @@ def _insist_on_text(connection: Any) -> None:
 
 
 def _tolerate_odd_times(connection: Any) -> None:
-    """Let psycopg hand on as text what Python has no time for (`infinity`): one such row must not end the whole read."""
+    """Let psycopg hand on as text what Python has no time for (`infinity`, `24:00`): one such row must not end the whole read."""
     for kind, strict in _loaders(connection):
         connection.adapters.register_loader(kind, _tolerant(strict))
 
@@ -69,7 +69,7 @@ def _loaders(connection: Any) -> Iterator[tuple[str, Any]]:
     from psycopg import adapters  # noqa: PLC0415 (an extra: only shops on PostgreSQL have it)
     from psycopg.pq import Format  # noqa: PLC0415
 
-    for kind in ("date", "timestamp", "timestamptz"):
+    for kind in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
         yield kind, adapters.get_loader(connection.adapters.types[kind].oid, Format.TEXT)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from sync.core.booking import Fields
+from sync.core.booking import Fields, Sighting
 from sync.core.canonical import alike, canonical, split_name, view
 from sync.errors import CHARACTERS, TOO_LONG, Rejected
+from sync.shop.values import unreadable
 
 _TEXTS = ("description", "job_notes", "service_code", "name", "phone", "email", "rego", "make", "model", "badge", "year", "vin")
 _ITS_OWN = ("description", "job_notes")  # not a number of a list in the shop, nor of a customer who is there
@@ -34,6 +35,14 @@ _SAYS = {
         "is shown empty by the shop's row once it is written; the write was taken back: write it in other words or letters",
     ),
 }
+
+
+def readable(shown: Sighting) -> Sighting:
+    """The row as it stands after a write. Raises Rejected where its key or a time in it cannot be understood any more."""
+    odd = [mark.partition(":")[0] for mark in shown.marks if unreadable([mark])]
+    if odd:
+        raise Rejected(f"the row shows {' and '.join(odd)} in a form that cannot be read back; nothing was kept")
+    return shown
 
 
 def refuse_damage(sent: Fields, shown: Fields, added: str | None = None, *, new: bool = False) -> None:

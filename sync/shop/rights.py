@@ -34,7 +34,7 @@ _DELETES = {
     " AND trim(rdb$user) IN (CURRENT_USER, 'PUBLIC') AND trim(rdb$relation_name) IN :tables",
 }
 ASKED = frozenset({"sqlite", "mysql", "mariadb", *_OWNS})  # engines of which anything is known here; a file has no users
-_GRANT = re.compile(r"GRANT (.+?) ON (?:TABLE )?(\S+) TO ")
+_GRANT = re.compile(r"GRANT (.+?) ON (?:TABLE )?(`[^`]+`\.(?:`[^`]+`|\S+)|\S+) TO ")  # a name in backticks may have blanks
 _REMOVES = re.compile(r"\bDELETE\b(?! HISTORY)")
 _ALTERS = re.compile(r"\bALL PRIVILEGES\b|\b(?:ALTER|DROP)\b(?! ROUTINE)")
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Fault = tuple[str, str]
 
+_AFTERNOON = datetime(2026, 3, 16, 14, 5, 7, tzinfo=ZoneInfo("Australia/Melbourne"))
+
 # Columns that a SELECT may yield beside the fields themselves; `x_…` is carried along for the statements.
 COLUMNS = (*FIELDS, "key", "date", "time", "minutes", "changed_at", "repairy_ref", "locked", "internal_notes")
 TIMES = ("starts_at", "ends_at", "date", "time", "changed_at")
@@ -69,16 +71,27 @@ def _zones(profile: Profile) -> Iterator[Fault]:
 
 def _formats(profile: Profile) -> Iterator[Fault]:
     yield from _known("formats", profile.formats, TIMES)
-    sample = datetime(2026, 3, 6, 9, 5, 7, tzinfo=ZoneInfo("UTC"))
     for column, form in profile.formats.items():
-        try:
-            datetime.strptime(sample.strftime(form), form)  # noqa: DTZ007 (only whether it can be read back)
-        except ValueError:
-            yield f"formats.{column}", "must be a form such as %d/%m/%Y %H:%M, that reads what it writes"
+        if column in TIMES and not _reads_back(column, form):
+            yield f"formats.{column}", "must be a form such as %d/%m/%Y %H:%M or %I:%M %p, that reads what it writes"
     try:
         time.fromisoformat(profile.default_time)
     except ValueError:
         yield "default_time", "must be a time of day such as 08:00"
+
+
+def _reads_back(column: str, form: str) -> bool:
+    """Whether it reads what it writes of an afternoon, down to the second, minute, hour or day: what it lacks is 0 then.
+
+    Only what has both day and time is written with its offset (`%z`)."""
+    apart = column in ("date", "time")
+    try:
+        read = datetime.strptime(_AFTERNOON.replace(tzinfo=None if apart else _AFTERNOON.tzinfo).strftime(form), form)  # noqa: DTZ007
+    except ValueError:
+        return False
+    day, clock = _AFTERNOON.date(), _AFTERNOON.time()
+    clocks = [clock, clock.replace(second=0), clock.replace(minute=0, second=0)]
+    return (column == "time" or read.date() == day) and (column == "date" or read.time() in clocks + [time()] * (not apart))
 
 
 def _limits(profile: Profile) -> Iterator[Fault]:

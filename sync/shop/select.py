@@ -46,7 +46,10 @@ class Select:
         self.words: Query = sa.select(status, sa.func.count().label("rows")).select_from(source).group_by(status)
 
         key: sa.ColumnClause[Any] = sa.column("key")
-        self.repeated: Query = sa.select(key).select_from(source).group_by(key).having(sa.func.count() > 1)
+        self.keys: Query = sa.select(key).select_from(source)
+        self.keyed: Query = self.all.where(key.is_not(None))
+        start: sa.ColumnClause[Any] = sa.column(start_column(profile))
+        self.starts: Query = sa.select(start).select_from(source).where(start.is_not(None)).limit(_BATCH)
 
     def having(self, column: str, values: Iterable[object]) -> Query:
         """Rows whose column is one of these."""

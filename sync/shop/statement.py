@@ -66,7 +66,7 @@ def columns(select: str) -> tuple[str, ...]:
         if token.lower() == "select":
             break
     for token in tokens:
-        if token.lower() == "from":
+        if token.lower() == "from" and last.lower() != "distinct":  # IS DISTINCT FROM compares
             break
         if token == ",":
             names.append(_name(last))

@@ -23,15 +23,16 @@ from sync.errors import TOO_LONG, NotSent, Rejected, Stale, Unsupported
 from sync.ports import Clock, Names, Reading, Window
 from sync.shop import ability, connect, create, rights, statement, survey
 from sync.shop.binding import Binder, laid_over, over_limit
-from sync.shop.kept import refuse_damage
+from sync.shop.kept import readable, refuse_damage
 from sync.shop.profile import Profile
 from sync.shop.rows import Rows, uncollected
 from sync.shop.rules import PURPOSE, spelled
 from sync.shop.select import Query, Select, inside
-from sync.shop.values import UNDECODABLE, Reader, Row, unreadable, whole_name
+from sync.shop.values import UNDECODABLE, Reader, Row, key_text, unreadable, whole_name
 
 _TELLING = ("rego", "starts_at", "phone")
 _KEY, _STAMP = attrgetter("key"), attrgetter("changed_at")
+_NO_KEY = "(no key)"  # how a row is named that has none
 
 
 class ShopStore:
@@ -56,7 +57,7 @@ class ShopStore:
         self._select = Select(profile, self._engine.dialect, workshop_zone)
         self._reader = Reader(profile, workshop_zone)
         self._binder = Binder(profile, workshop_zone, workshop_id, as_text=self._engine.dialect.name == "sqlite")
-        self._rows = Rows(profile, self._select, self._reader)
+        self._rows = Rows(profile, self._select, self._reader, mixed=self._engine.dialect.name == "sqlite")
         self._one_create = Lock()  # two at once would both find no customer, and work out the same number
 
     def close(self) -> None:
@@ -100,21 +101,21 @@ class ShopStore:
         return self._gathered(self._select.within(window), None, window)
 
     def read(self, keys: Collection[str]) -> Mapping[str, Sighting]:
-        self._rows.learn(self._engine)
+        self._rows.learn(self._engine, [])
         with connect.reading(self._engine) as connection:
-            found = [self._reader.sighting(row) for row in self._rows.by_key(connection, keys)]
+            found = [self._reader.sighting(row) for row in self._rows.found(connection, keys)]
         return {sighting.key: sighting for sighting in found}
 
     def remembered(self, names: Names) -> Sighting | None:
         with connect.reading(self._engine) as connection:
             row = self._rows.remembered(connection, names)
-        return None if row is None else self._reader.sighting(row)
+        return self._reader.sighting(row) if row and key_text(row["key"]) else None
 
     def candidates(self, fields: Fields) -> list[Sighting]:
         """Rows that agree with these in at least two of plate, start (as this shop stores it) and phone. Raises Unreachable."""
         with connect.reading(self._engine) as connection:
             seen = self._rows.sightings(connection, self._select.all)
-            return [sighting for sighting in seen if self._agreement(sighting.fields, fields) >= 2]
+            return [sighting for sighting in seen if sighting.key and self._agreement(sighting.fields, fields) >= 2]
 
     def keys(self, window: Window) -> set[str]:
         """The keys of the window's rows. Raises Unreachable."""
@@ -137,7 +138,7 @@ class ShopStore:
                 return before._replace(fields={**before.fields, "status": CANCELLED})
             if after is None:
                 raise Stale("the shop's row went away while it was written; nothing was kept")
-            shown = self._reader.sighting(after)
+            shown = readable(self._reader.sighting(after))
             refuse_damage(wanted, shown.fields, (added or wanted.get("job_notes")) if self.ability.append_notes else None)
             return shown
 
@@ -179,11 +180,11 @@ class ShopStore:
         with connect.writing(self._engine) as connection:
             known = self._rows.remembered(connection, names)
             if known is not None:
-                return self._reader.sighting(known), []
+                return readable(self._reader.sighting(known)), []
             steps, values = self._profile.write.create, self._values(fields, names)
             key, stored, beside = create.run(connection, steps, values, fields.get("rego"))
             row = self._rows.at(connection, key) if key is not None else None
-            made = self._reader.sighting(row) if row else None
+            made = readable(self._reader.sighting(row)) if row else None
             if made is None or not self._is_new(made, fields, stored):
                 raise Rejected("booking.select does not show the new row, or its step yields another key; nothing was kept")
             refuse_damage({name: value for name, value in fields.items() if spelled(name, stored)}, made.fields, new=True)
@@ -199,7 +200,7 @@ class ShopStore:
 
     def _held(self, connection: sa.Connection, key: str) -> tuple[Row, Sighting]:
         """The row, locked where the profile says how, and as it stands now. Raises Stale, NotSent."""
-        self._rows.learn(self._engine)
+        self._rows.learn(self._engine, [key])
         lock = self._profile.booking.lock
         if any(statement.parameters(sql) != {"key"} for sql in lock):
             carried = self._carried(key)
@@ -220,7 +221,7 @@ class ShopStore:
     def _carried(self, key: str) -> Mapping[str, object]:
         """The `x_…` of a row, read before its transaction: a read within would fix on some engines what the re-read sees."""
         with connect.reading(self._engine) as connection:
-            row = next(iter(self._rows.by_key(connection, [key])), None)
+            row = next(iter(self._rows.found(connection, [key])), None)
         return Binder.old(row) if row else {}
 
     def _execute(
@@ -274,7 +275,7 @@ class ShopStore:
     def _gathered(self, query: Query, cursor: str | None, window: Window | None) -> Reading:
         with connect.reading(self._engine) as connection:
             found = self._rows.sightings(connection, query)
-        odd = [sighting.key for sighting in found if sighting.marks and unreadable(sighting.marks)]
+        odd = [sighting.key or _NO_KEY for sighting in found if sighting.marks and unreadable(sighting.marks)]
         found = [sighting for sighting in found if not unreadable(sighting.marks)] if odd else found
         keys = list(map(_KEY, found))
         counts = Counter(keys) if len(set(keys)) < len(keys) else {}
@@ -296,6 +297,7 @@ class ShopStore:
 
     def _agreement(self, shown: Fields, sought: Fields, names: Iterable[str] = _TELLING) -> int:
         """In how many of these two bookings agree; what is empty agrees with nothing."""
-        meant = {**sought, "starts_at": self._binder.stored(sought.get("starts_at"))}
+        as_shown = self._binder.day if times.is_day(shown.get("starts_at")) else self._binder.stored  # days called a start
+        meant = {**sought, "starts_at": as_shown(sought.get("starts_at"))}
         pairs = ((canonical(name, shown.get(name)), canonical(name, meant.get(name))) for name in names)
         return sum(one is not None and one == two for one, two in pairs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -11,10 +12,13 @@ from sqlalchemy.dialects.postgresql.base import PGInspector
 
 from sync.ports import Clock
 from sync.shop import connect, firebird, rights, statement
+from sync.shop.binding import start_column
+from sync.shop.fetch import fetched
 from sync.shop.profile import Profile
 from sync.shop.select import Select
-from sync.shop.values import text
+from sync.shop.values import key_text, text, zero
 
+_DAY = len("2026-03-06")
 _MARIA = {"mysql", "mariadb"}
 _NO_TRANSACTIONS = {"MyISAM", "Aria", "MEMORY", "CSV"}
 _OWN_TIMES = {
@@ -94,14 +98,38 @@ def _select(connection: sa.Connection, profile: Profile, select: Select) -> Iter
 
 
 def _rows(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
-    repeated = [row[0] for row in connection.execute(select.repeated)]
-    if any(text(key) is None for key in repeated):
-        yield "booking.select: `key` is empty in several rows: name what tells one booking from another and never changes"
-    elif repeated:
-        yield f"booking.select: shows {len(repeated)} bookings more than once: a JOIN repeats them"
+    yield from _keys(connection, select)
+    yield from _days(connection, profile, select)
     for stored, count in words(connection, select).items():
         if stored.casefold() not in profile.words:
             yield f'status.read: "{stored}" stands in {count} rows and is not listed'
+
+
+def _keys(connection: sa.Connection, select: Select) -> Iterator[str]:
+    """What keeps a row from being told by its key, or found by it."""
+    keys = [raw for (raw,) in fetched(connection, select.keys)[1]]
+    counts = Counter(map(key_text, keys))
+    repeated = sum(count > 1 for count in counts.values())
+    known = next((raw for raw in keys if key_text(raw)), None)
+    if empty := counts.pop("", 0):
+        yield f"booking.select: `key` is empty in {empty} rows: name what tells one booking from another and never changes"
+    elif repeated:
+        yield f"booking.select: shows {repeated} bookings more than once: a JOIN repeats them"
+    elif known is not None and connection.execute(select.having("key", [known])).first() is None:
+        yield "booking.select: a row is not found by the `key` that it shows: name a whole number, or a text that stays as it is"
+
+
+def _days(connection: sa.Connection, profile: Profile, select: Select) -> Iterator[str]:
+    """A column of days is to be called so: as a start it would be written with a time of day that it does not keep."""
+    if start_column(profile) == "date" or "starts_at" in profile.formats:
+        return
+    starts = [raw for (raw,) in fetched(connection, select.starts)[1] if not zero(raw)]
+    if starts and all(_is_day(raw) for raw in starts):
+        yield "starts_at: shows days without a time of day: name the column `date` in the SELECT, and :date in the statements"
+
+
+def _is_day(raw: object) -> bool:
+    return len(text(raw) or "") == _DAY if isinstance(raw, str) else isinstance(raw, date) and not isinstance(raw, datetime)
 
 
 def unchecked(engine: str, profile: Profile) -> str:

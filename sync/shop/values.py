@@ -74,7 +74,7 @@ def zero(raw: object) -> bool:
 
 
 def unreadable(marks: Iterable[str]) -> bool:
-    """Whether a row's marks say that a time in it could not be understood."""
+    """Whether a row's marks say that its key or a time in it could not be understood."""
     return any(mark.endswith(f":{UNREADABLE}") for mark in marks)
 
 
@@ -117,6 +117,8 @@ class Reader:
         refs = _texts(given.get("repairy_ref", absent), "repairy_ref", marks)
         locks = self._locks.column(given.get("locked", absent))
         keys = [str(raw) if raw.__class__ is int else key_text(raw) for raw in given.get("key", ())]
+        for at in () if all(keys) else (at for at, key in enumerate(keys) if not key):
+            marks[at].append(f"key:{UNREADABLE}")
         blank = dict.fromkeys(fields)
         seen: list[dict[str, str | None]] = [blank.copy() for _ in keys]
         for name, column in fields.items():
@@ -272,4 +274,4 @@ def _texts(raw: Sequence[object], field: str, marks: Marks) -> list[str | None]:
 
 
 def _says_yes(raw: object) -> bool:
-    return (text(raw) or "").casefold() not in _NO
+    return not zero(raw) and (text(raw) or "").casefold() not in _NO

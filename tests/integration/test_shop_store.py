@@ -46,6 +46,64 @@ def test_times_kept_as_text_in_another_form_are_read_moved_and_created(layout: L
     assert layout.rows("SELECT at FROM jobs WHERE id IN (1, 9) ORDER BY id") == [("10/03/2026 10:30",), ("13/03/2026 10:30",)]
 
 
+def test_a_form_with_an_offset_is_written_with_it(layout: Layout) -> None:
+    layout.run("CREATE TABLE jobs (id INTEGER PRIMARY KEY, state VARCHAR(10), at VARCHAR(30))")
+    layout.run("INSERT INTO jobs VALUES (1, 'open', '2026-03-06T09:00:00+1100')")
+    write = {"reschedule": "UPDATE jobs SET at = :starts_at WHERE id = :key"}
+    form = {"starts_at": "%Y-%m-%dT%H:%M:%S%z"}
+    shop = layout.shop("SELECT id AS key, state AS status, at AS starts_at FROM jobs", write, formats=form)
+    moved = shop.change("1", only(shop).fields, {"starts_at": "2026-03-09T22:00:00Z"}, NAMES)
+    assert moved.fields["starts_at"] == "2026-03-09T22:00:00Z"
+    assert layout.rows("SELECT at FROM jobs") == [("2026-03-10T09:00:00+1100",)]
+
+
+def test_a_time_that_cannot_be_read_back_is_not_kept(lite: Layout) -> None:
+    lite.run("CREATE TABLE jobs (id INTEGER PRIMARY KEY, state VARCHAR(10), at VARCHAR(30))")
+    lite.run("INSERT INTO jobs VALUES (1, 'open', '2026-03-06 09:00:00')")
+    odd = "'at ' || :starts_at"
+    write = {
+        "reschedule": f"UPDATE jobs SET at = {odd} WHERE id = :key",
+        "create": [{"set": "key", "insert": [f"INSERT INTO jobs VALUES (9, :status, {odd})", "SELECT 9"]}],
+    }
+    shop = lite.shop("SELECT id AS key, state AS status, at AS starts_at FROM jobs", write)
+    with pytest.raises(Rejected, match="shows starts_at in a form that cannot be read back; nothing was kept"):
+        shop.change("1", {}, {"starts_at": "2026-03-09T22:00:00Z"}, NAMES)
+    with pytest.raises(Rejected, match="nothing was kept"):
+        shop.create({"starts_at": "2026-03-09T22:00:00Z"}, NAMES)
+    assert lite.rows("SELECT * FROM jobs") == [(1, "open", "2026-03-06 09:00:00")]
+
+
+def days_as_starts(layout: Layout) -> ShopStore:
+    """A DATE column that the profile calls a start; the customer is there."""
+    layout.run("CREATE TABLE people (id INTEGER PRIMARY KEY, phone VARCHAR(20))", "INSERT INTO people VALUES (1, '0400000001')")
+    layout.run("CREATE TABLE jobs (id INTEGER PRIMARY KEY, person INTEGER, state VARCHAR(10), day DATE, rego VARCHAR(10))")
+    layout.run("INSERT INTO jobs VALUES (1, 1, 'open', '2026-03-06', 'AAA001')")
+    insert = "INSERT INTO jobs VALUES (9, :person, :status, :{}, :rego)".format("date" if layout.lite else "starts_at")
+    create = [
+        {
+            "set": "person",
+            "find": "SELECT id FROM people WHERE phone = :phone",
+            "insert": "INSERT INTO people VALUES (2, :phone)",
+        },
+        {"set": "key", "insert": [insert, "SELECT 9"]},
+    ]
+    return layout.shop(
+        "SELECT j.id AS key, j.state AS status, j.day AS starts_at, j.rego AS rego, p.phone AS phone"
+        " FROM jobs j JOIN people p ON p.id = j.person",
+        {"create": create},
+    )
+
+
+def test_a_start_that_is_shown_as_a_day_is_the_new_rows(layout: Layout) -> None:
+    booking = {"starts_at": "2026-03-09T22:00:00Z", "rego": "AAA002", "phone": "0400000001"}
+    assert days_as_starts(layout).create(booking, NAMES).fields["starts_at"] == "2026-03-10"
+
+
+def test_a_column_of_days_that_is_called_a_start_is_told(layout: Layout) -> None:
+    (line,) = days_as_starts(layout).verify()
+    assert line.startswith("starts_at: shows days without a time of day: name the column `date`")
+
+
 def test_a_shop_of_days_keeps_the_day_of_the_workshops_calendar(layout: Layout) -> None:
     layout.run(
         "CREATE TABLE jobs (id INTEGER PRIMARY KEY, state VARCHAR(10), day DATE)",
@@ -115,6 +173,13 @@ def test_postgresql_times_with_a_zone_are_what_they_say_and_infinity_costs_one_r
     shop = postgres.shop("SELECT id AS key, state AS status, at AS starts_at FROM jobs")
     assert only(shop).fields["starts_at"] == "2026-03-06T07:00:00Z"
     assert shop.read({"2"})["2"].locked
+
+
+def test_the_end_of_a_day_as_a_time_costs_one_row(postgres: Layout) -> None:
+    postgres.run("CREATE TABLE jobs (id INTEGER PRIMARY KEY, state TEXT, day DATE, clock TIME)")
+    postgres.run("INSERT INTO jobs VALUES (1, 'open', '2026-03-06', '09:00'), (2, 'open', '2026-03-06', '24:00')")
+    reading = postgres.shop("SELECT id AS key, state AS status, day AS date, clock AS time FROM jobs").window(MARCH)
+    assert (keys(reading.rows), list(reading.unreadable)) == (["1"], ["2"])
 
 
 def test_a_row_that_cannot_be_understood_is_named_and_the_rest_go_on(lite: Layout) -> None:

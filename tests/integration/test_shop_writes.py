@@ -458,10 +458,26 @@ def test_a_file_that_is_no_database_cannot_be_read(tmp_path: Path) -> None:
     shop.close()
 
 
-@pytest.mark.parametrize("url", ["nonsense", "oracle+nothing://h/d", "sqlite+nodriver:///x"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "oracle+nothing://h/d", "sqlite+nodriver:///x", "mysql+pymysql://h/d?charset=binary"]
+)
 def test_an_address_that_cannot_be_used_is_said_so(url: str) -> None:
     with pytest.raises(Unreachable, match="shop_url cannot be used"):
         connect.open_database(url, "UTC", None)
+
+
+def test_a_postgresql_that_does_not_say_its_letters_is_told_how(postgres: Layout) -> None:
+    with postgres.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as admin:
+        admin.exec_driver_sql("DROP DATABASE IF EXISTS ascii")
+        admin.exec_driver_sql("CREATE DATABASE ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+    url = sa.make_url(postgres.url).set(database="ascii")
+    told = Layout(url.update_query_dict({"client_encoding": "latin1"}).render_as_string(hide_password=False))
+    jobs(told)
+    told.run("UPDATE jobs SET notes = 'café'")
+    assert told.shop(SELECT).window(MARCH).rows[0].fields["job_notes"] == "café"
+    told.close()
+    with pytest.raises(Unreachable, match="client_encoding=latin1"):
+        Layout(url.render_as_string(hide_password=False)).shop(SELECT).window(MARCH)
 
 
 def test_a_read_only_account_reads_and_is_refused_a_write(postgres: Layout) -> None:

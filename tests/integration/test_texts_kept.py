@@ -6,6 +6,7 @@ Nothing is cut or replaced without a word, nothing damaged goes back to Repairy:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,35 @@ def test_a_new_row_whose_text_was_cut_is_taken_back(old_maria: Layout, field: st
     with pytest.raises(Rejected, match=f"{field} was cut"):
         shop.create({**BOOKING, field: LONG}, NAMES)
     assert old_maria.rows("SELECT id FROM jobs") == [(1,)]
+
+
+TITLED: dict[str, tuple[list[str], str | None]] = {
+    "found": (["INSERT INTO people VALUES (1, 'Customer', '0400000001')"], None),
+    "made": ([], "name was cut"),
+}
+
+
+@pytest.mark.parametrize("case", TITLED)
+def test_a_customers_name_is_compared_where_it_was_made_and_not_where_the_customer_was_there(lite: Layout, case: str) -> None:
+    """The booking's row has the name once more, as its title; the shop cuts the names of new customers."""
+    people, says = TITLED[case]
+    lite.run(
+        "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, phone TEXT)", *people,
+        "CREATE TABLE jobs (id INTEGER PRIMARY KEY, person INTEGER, state TEXT, at TEXT, rego TEXT, title TEXT)",
+    )  # fmt: skip
+    shop = lite.shop(
+        "SELECT j.id AS key, j.state AS status, j.at AS starts_at, j.rego AS rego, p.name AS name, p.phone AS phone"
+        " FROM jobs j JOIN people p ON p.id = j.person",
+        {"create": [
+            {"set": "person", "find": "SELECT id FROM people WHERE phone = :phone",
+             "insert": "INSERT INTO people (name, phone) VALUES (SUBSTR(:name, 1, 8), :phone)"},
+            {"set": "key", "insert": "INSERT INTO jobs (person, state, at, rego, title)"
+             " VALUES (:person, :status, :starts_at, :rego, :name)"},
+        ]},
+    )  # fmt: skip
+    with pytest.raises(Rejected, match=says) if says else nullcontext():
+        shop.create(BOOKING, NAMES)
+    assert len(lite.rows("SELECT title FROM jobs")) == (0 if says else 1)
 
 
 def test_letters_that_a_latin1_column_lacks_are_refused_in_words(maria: Layout) -> None:

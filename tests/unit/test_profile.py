@@ -81,6 +81,12 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a bad zone of a column": (changed("timezones", {"starts_at": "Mars"}), "timezones.starts_at: must be"),
     "a zone of no column": (changed("timezones", {"phone": "UTC"}), "timezones.phone: unknown"),
     "a form that does not read": (changed("formats", {"starts_at": "%d %Q"}), "formats.starts_at: must be a form"),
+    "twelve hours without their half of the day": (
+        changed("formats", {"starts_at": "%d/%m/%Y %I:%M"}),
+        "formats.starts_at: must be a form",
+    ),
+    "a form without the year": (changed("formats", {"date": "%d/%m"}), "formats.date: must be a form"),
+    "an offset of a time without its day": (changed("formats", {"time": "%H:%M%z"}), "formats.time: must be a form"),
     "a form of a text": (changed("formats", {"phone": "%d"}), "formats.phone: unknown"),
     "a bad time of day": (changed("default_time", "8 o'clock"), "default_time: must be"),
     "a limit of no text": (changed("limits", {"starts_at": 3}), "limits.starts_at: unknown"),
@@ -139,6 +145,22 @@ def test_an_order_inside_brackets_is_the_authors_own() -> None:
 def test_columns_are_named_by_alias_by_themselves_and_in_quotes() -> None:
     select = 'SELECT a.key, b.`status`, COALESCE(x, f(1, 2)) AS "starts_at", [rego] FROM t'
     assert statement.columns(select) == ("key", "status", "starts_at", "rego")
+
+
+FORMS = {
+    "starts_at": ("%d/%m/%Y %H:%M", "%d/%m/%Y %I:%M %p", "%Y-%m-%dT%H:%M:%S%z", "%Y%m%d%H", "%d.%m.%Y"),
+    "date": ("%d.%m.%y",),
+    "time": ("%H%M", "%I:%M%p"),
+}
+
+
+@pytest.mark.parametrize(("column", "form"), [(column, form) for column, forms in FORMS.items() for form in forms])
+def test_a_form_that_reads_what_it_writes_is_sound(column: str, form: str) -> None:
+    assert Profile.parse(changed("formats", {column: form})).formats == {column: form}
+
+
+def test_a_comparison_in_the_select_is_not_its_end() -> None:
+    assert statement.columns("SELECT key, a IS DISTINCT FROM 'x' AS locked, status FROM t") == ("key", "locked", "status")
 
 
 def test_companion_rows_know_the_key_of_their_own_step() -> None:

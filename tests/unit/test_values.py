@@ -242,7 +242,19 @@ def test_bytes_that_do_not_decode_are_replaced_and_marked() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "locked"),
-    [(None, False), (0, False), ("", False), ("N", False), (b"\x00", False), (1, True), (True, True), ("Y", True), (NOW, True)],
+    [
+        (None, False),
+        (0, False),
+        ("", False),
+        ("N", False),
+        (b"\x00", False),
+        (1, True),
+        (True, True),
+        ("Y", True),
+        (NOW, True),
+        ("0000-00-00 00:00:00", False),
+        ("2026-03-06 00:00:00", True),
+    ],
 )
 def test_what_counts_as_locked(raw: object, locked: bool) -> None:
     assert read("starts_at, locked", {"starts_at": None, "locked": raw}).locked is locked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sync.core.canonical import alike, canonical, e164, split_name, view
+from sync.core.canonical import alike, appended, canonical, e164, split_name, view
 
 SAME: dict[str, tuple[str, list[str | None]]] = {
     "phone": (
@@ -135,3 +135,13 @@ def test_a_name_is_split_at_the_last_space(name: str, parts: tuple[str, str]) ->
 )
 def test_alike_is_the_same_letters_and_digits(a: str | None, b: str | None, same: bool) -> None:
     assert alike(a, b) is same
+
+
+@pytest.mark.parametrize("value", ["see x.test/?id=1&section=2&note=3", "service&regas", "a=1&copy=2&times=3", "&notit;"])
+def test_an_entity_ends_in_a_semicolon(value: str) -> None:
+    assert canonical("description", value) == value
+    assert appended(value, "Tyres & brakes") == f"{value}\nTyres & brakes"
+
+
+def test_entities_are_read_by_name_and_by_number() -> None:
+    assert canonical("description", "caf&eacute; &#38; &#x26; &AMP;") == "café & & &"

@@ -21,6 +21,27 @@ def test_what_both_added_is_added_once() -> None:
     assert apply(Edit(("a", "c"), ()), "b\na", Edit(("a",), ())) == "b\na\nc"
 
 
+RESPELT: dict[str, tuple[Edit, Edit, str | None]] = {
+    "a line removed": (Edit((), ("Call first",)), Edit((), ()), "RATTLE"),
+    "a line edited": (Edit(("Call second",), ("Call first",)), Edit((), ()), "RATTLE\nCall second"),
+    "a line that the other side added too": (Edit(("rattle.",), ()), Edit(("RATTLE",), ()), "CALL FIRST\nRATTLE"),
+    "a line that the other side removed too": (Edit((), ("Call first",)), Edit((), ("CALL FIRST",)), "CALL FIRST\nRATTLE"),
+}
+
+
+@pytest.mark.parametrize(("change", "theirs", "after"), RESPELT.values(), ids=RESPELT.keys())
+def test_a_side_that_spells_lines_its_own_way_has_them_all_the_same(change: Edit, theirs: Edit, after: str | None) -> None:
+    assert apply(change, "CALL FIRST\nRATTLE", theirs) == after
+
+
+def test_the_very_line_goes_before_one_that_is_alike() -> None:
+    assert apply(Edit((), ("call",)), "Call!\ncall", Edit((), ())) == "Call!"
+
+
+def test_lines_of_signs_alone_are_not_alike() -> None:
+    assert apply(Edit((), ("---",)), "***", Edit((), ())) == "***"
+
+
 def test_nothing_to_append_is_none() -> None:
     assert added_text("a\nb", "b") is None
     assert added_text("a", "a\nb\nc") == "b\nc"
