@@ -1,8 +1,9 @@
 """The wizard: makes a profile from a live shop database. It reads, and never writes; nothing it finds leaves this machine.
 
-`explore` asks the database, `recognise` and `words` judge values and names, `candidates` finds the bookings, `joins`, `statuses`,
-`hours`, `ends` and `fields` fill a `draft`, `propose` and `writes` (with `constants` and `finds`) say it as a profile. Whoever
-asks the owner is `cli.init`.
+`explore` asks the database, `recognise` and `words` judge values and names, `candidates` finds the bookings, `joins`,
+`statuses`, `cancelled`, `hours`, `doubts`, `ends`, `fields` and `texts` (by the `scores` of columns) fill a `draft`;
+`propose`, and `writes` with `inserts`, `fed`, `constants`, `finds` and `unique`, say it as a profile. Whoever asks the owner
+is `cli.init`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sync.ports import Clock, Window
 from sync.shop import connect
 from sync.shop.profile import Profile
 from sync.shop.store import ShopStore
-from sync.shop.wizard import fields, filters, hours, joins, propose, statuses
+from sync.shop.wizard import fields, filters, hours, joins, propose, statuses, texts, unique
 from sync.shop.wizard.candidates import Candidate, rank
 from sync.shop.wizard.draft import Draft, Joined
 from sync.shop.wizard.explore import Explorer, unheard
@@ -51,11 +52,13 @@ def draft(looked: Explorer, chosen: Candidate, now: datetime, zone: ZoneInfo) ->
     joins.follow(looked, made)
     three = [one.table for one in (made.booking, made.customer, made.vehicle) if one]
     made.references = {one.id: looked.references(one) for one in three}
+    made.unique = {one.id: unique.columns(looked, one) for one in three}
     statuses.choose(looked, made)
     hours.choose(looked, made, chosen.start, now)
     made.timezone = hours.zone_of(chosen.start, zone)
     made.ahead = statuses.look_ahead(made, chosen.start, now)
     fields.choose(looked, made)
+    texts.choose(made)
     filters.choose(made)
     for name in ("rego", "phone", "name"):
         if name not in made.picked and not (name == "name" and "first_name" in made.picked):

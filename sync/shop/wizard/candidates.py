@@ -5,8 +5,8 @@ An appointment table that exists but is not used must lose to the orders beside 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import log10
 
@@ -14,6 +14,11 @@ from sync.shop.wizard import recognise, words
 from sync.shop.wizard.explore import Column, Table
 
 _UNUSED = timedelta(days=120)  # without a new date for so long, while another has them
+_MIRRORS = (0.8, 1.25)  # rows of a view to those of the table that it shows
+
+
+# What a time may be instead of a booking's start, and how much that weighs.
+_AGAINST: Mapping[str, float] = {"created_at": 3, "changed_at": 4, "done_at": 3, "deleted_at": 3, "later": 3, "ends_at": 3}
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,34 @@ class Candidate:
 
 def rank(tables: Iterable[Table], now: datetime) -> list[Candidate]:
     """The likeliest first. `now` is naive, on the shop's wall."""
+    tables = list(tables)
     found = [(table, start) for table in tables if table.rows and (start := best_start(table, now)) is not None]
     latest = {table.id: max(start.moments(), default=None) for table, start in found}
     newest = max((moment for moment in latest.values() if moment), default=None)
     weighed = [_weighed(table, start, latest[table.id], newest, now) for table, start in found]
+    weighed = [replace(one, score=one.score - _beside(one, weighed, tables, now)) for one in weighed]
     return sorted((one for one in weighed if one.score > 0), key=lambda one: -one.score)
+
+
+def _beside(one: Candidate, others: Iterable[Candidate], tables: Iterable[Table], now: datetime) -> float:
+    """What another table takes from this one: bookings to come, where it has none; or that it only shows that other's rows."""
+    past = not _to_come(one, now) and any(_to_come(other, now) and _is_called_booking(other.table) for other in others)
+    return 2.0 * past + 2.0 * any(_mirrors(one.table, table) for table in tables)
+
+
+def _to_come(one: Candidate, now: datetime) -> bool:
+    return one.newest is not None and one.newest > now
+
+
+def _is_called_booking(table: Table) -> bool:
+    return bool(words.hint("booking table", table.name)) and not _is_a_card(table) and not _is_detail(table)
+
+
+def _mirrors(view: Table, table: Table) -> bool:
+    """Whether the one is a view of the other, as far as name and count of rows say."""
+    if not view.view or table.view or not words.akin(view.name, table.name):
+        return False
+    return _MIRRORS[0] <= view.rows / max(1, table.rows) <= _MIRRORS[1]
 
 
 def best_start(table: Table, now: datetime) -> Column | None:
@@ -47,9 +75,12 @@ def start_score(column: Column, now: datetime) -> float:
     moments = column.moments()
     ahead = sum(moment > now for moment in moments) / len(moments) if moments else 0.0
     grid = recognise.on_the_grid(moments) if column.kind == "moment" else 0.5
-    against = 3 * words.hint("created_at", column.name) + 4 * words.hint("changed_at", column.name)
-    against += 3 * words.hint("done_at", column.name) + 2 * words.hint("ends_at", column.name)
-    return 3 * words.hint("starts_at", column.name) + 2 * grid + min(2.0, 8 * ahead) - 2 * column.empty - against
+    return 3 * words.hint("starts_at", column.name) + 2 * grid + min(2.0, 8 * ahead) - 2 * column.empty - against(column.name)
+
+
+def against(name: str) -> float:
+    """What a name says against a time as that at which a customer comes."""
+    return sum(weight * words.hint(what, name) for what, weight in _AGAINST.items())
 
 
 def _weighed(table: Table, start: Column, latest: datetime | None, newest: datetime | None, now: datetime) -> Candidate:
@@ -57,7 +88,13 @@ def _weighed(table: Table, start: Column, latest: datetime | None, newest: datet
     named = words.hint("booking table", table.name)
     whom, car = points_to("customer table", table), points_to("vehicle table", table)
     score = 3 * named + log10(table.rows + 1) + 1.5 * whom + 2 * car + 1.5 * _has_status(table) + start_score(start, now) / 3
-    score -= 4 * unused + 3 * (table.view and not named) + 2 * _is_detail(table) + 3 * _is_a_card(table)
+    score -= (
+        4 * bool(words.hint("copy", table.name))
+        + 4 * unused
+        + 3 * (table.view and not named)
+        + 2 * _is_detail(table)
+        + 3 * _is_a_card(table)
+    )
     facts = [f"{table.rows:,} rows", f"{start.name} up to {latest:%Y-%m-%d}" if latest else "no dates"]
     facts += ["its name"] if named else []
     facts += ["not used of late"] if unused else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.engine import Dialect
@@ -31,6 +31,7 @@ class Picked:
     column: Column | None = None
     inline: Column | None = None  # the bookings' own column that stands in where the linked row has nothing
     inside: str = ""  # the expression within a grouped sub-query
+    guess: bool = False  # by its values only: it is read, and never written
     apart: Mapping[str, str] = field(default_factory=dict)  # put together of these columns: what is written into each
 
 
@@ -64,9 +65,12 @@ class Draft:
     unsure: list[str] = field(default_factory=list)
     customer: Joined | None = None
     vehicle: Joined | None = None
+    card: Joined | None = None  # one row that is customer and car; then the vehicle is this, and there is no customer
+    unique: Mapping[str, Collection[str]] = field(default_factory=dict)  # of these tables: columns declared never to repeat
     references: Mapping[str, Sequence[Reference]] = field(default_factory=dict)  # of these three tables: declared or inferred
     read_only: bool = False
     refused: Mapping[str, str] = field(default_factory=dict)  # statement -> what the engine said against it
+    withheld: dict[str, str] = field(default_factory=dict)  # statement -> why it would write into what is only a guess
 
     @property
     def key(self) -> list[str]:
@@ -80,8 +84,9 @@ class Draft:
         return self.dialect.name.partition(".")[0]
 
     def quoted(self, name: str) -> str:
-        """A name as this engine takes it."""
-        return self.dialect.identifier_preparer.quote(name)
+        """A name as this engine takes it. A percent sign that the driver wants doubled is doubled when the statement runs."""
+        quote = self.dialect.identifier_preparer.quote
+        return quote(name).replace("%%", "%") if "%%" in quote("%") else quote(name)
 
     def named(self, table: Table) -> str:
         return ".".join(self.quoted(part) for part in (table.schema, table.name) if part)
@@ -98,6 +103,11 @@ class Draft:
 
     def pick(self, name: str, joined: Joined, column: Column, sql: str = "") -> None:
         self.picked[name] = Picked(sql or self.of(joined, column), joined, column)
+
+    def withhold(self, why: str, *statements: str) -> None:
+        """These statements are not proposed, and it is said why."""
+        self.unsure.append(why)
+        self.withheld |= dict.fromkeys(statements, why)
 
     def text(self, sql: str) -> str:
         """Any value as text."""

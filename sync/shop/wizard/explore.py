@@ -5,6 +5,7 @@ RULE: it reads, and never writes: the inspector and plain SELECTs, one at a time
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -230,6 +231,9 @@ def _sample(
 
 
 def _cut(value: object) -> object:
+    """Short, and JSON as its text: a value is counted and compared."""
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, default=str)
     return value[:_LONGEST] if isinstance(value, (str, bytes)) else value
 
 

@@ -1,71 +1,34 @@
-"""Which column feeds which field of customer, vehicle and texts. Values decide where they can; names where they cannot."""
+"""Which column feeds which field of customer and vehicle. Values decide where they can; names where they cannot."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 from sync.shop.values import text
 from sync.shop.wizard import recognise, words
 from sync.shop.wizard.draft import Draft, Joined, Picked, literal
 from sync.shop.wizard.explore import Column, Explorer, Table
+from sync.shop.wizard.scores import BY_VALUE, OF_CUSTOMER, OF_VEHICLE, alike, is_staffs, numbered
 
-_BY_VALUE: Mapping[str, recognise.Kind] = {"phone": "phone", "email": "email", "rego": "plate", "vin": "vin"}
-_OF_CUSTOMER = ("phone", "email", "first_name", "last_name", "name", "company")
-_OF_VEHICLE = ("rego", "vin", "make", "model", "badge", "year")
-_TEXTS = ("internal_notes", "job_notes", "description")
 _NAMED = ("first_name", "last_name", "company")
-_ENOUGH = 1.0
-_STAFFS = 1.5  # more than the best name outweighs the last
+_WHOSE = ("name", *_NAMED)  # in a row that is a car's, these may be the car's own
 
 
 def choose(explorer: Explorer, draft: Draft) -> None:
-    """Customer, vehicle and texts into the draft."""
-    inline = _own_columns(draft)
-    for fields, linked in ((_OF_VEHICLE, draft.vehicle), (_OF_CUSTOMER, draft.customer)):
-        taken: set[str] = set()
-        for field in fields:
-            _choose(draft, field, linked, inline, taken)
+    """Customer and vehicle into the draft."""
+    inline, taken = _own_columns(draft), set[str]()
+    for field in OF_VEHICLE:
+        _choose(draft, field, draft.vehicle, inline, taken)
+    of_customer = set[str]()
+    for field in OF_CUSTOMER:
+        _choose(draft, field, draft.customer, inline, of_customer)
+    if draft.card is not None:
+        _from_card(draft, draft.card, taken)
     _whole_or_parts(draft)
     for field in ("phone", "email"):
         if field not in draft.picked and draft.customer is not None:
             _from_side_table(explorer, draft, field, draft.customer)
-    _texts(draft)
-    _reference(draft)
-    _category(draft)
-
-
-def score(field: str, column: Column) -> float:
-    """How well a column suits a field; below `_ENOUGH` it does not."""
-    named, wanted = words.hint(field, column.name), _BY_VALUE.get(field)
-    if column.kind in ("moment", "day", "clock"):
-        return 0.0
-    if field == "year":
-        return 2 * named + (column.kind == "year") if named else 0.0
-    if wanted is None:
-        return 2 * named if column.kind in ("word", "text", "none", "plate") and not _is_key(column) else 0.0
-    if column.kind == wanted:
-        return 3 + 2 * named
-    readable = column.kind in ("none", "word", "text") or (field in ("phone", "rego") and column.kind == "number")
-    return 2 * named if named and readable and not _is_key(column) else 0.0
-
-
-def best(field: str, columns: Sequence[Column], taken: set[str]) -> Column | None:
-    """The column that suits best, if any does."""
-    return next(iter(_alike(field, columns, taken)), None)
-
-
-def _alike(field: str, columns: Sequence[Column], taken: set[str]) -> list[Column]:
-    """The columns that suit better than all others, and no worse than each other; the one with the plainest name first."""
-    weighed = [(score(field, column), column) for column in columns if column.name not in taken]
-    suited = [(weight - _STAFFS * _is_staffs(field, column), column) for weight, column in weighed if weight >= _ENOUGH]
-    most = max((weight for weight, _ in suited), default=0.0)
-    return sorted((column for weight, column in suited if weight == most), key=lambda one: len(words.parts(one.name)))
-
-
-def _is_staffs(field: str, column: Column) -> bool:
-    """Whether a person's column is of somebody who works here: `mechanic_phone`."""
-    name = column.name
-    return field in _OF_CUSTOMER and words.hint("staff table", name) > words.hint("customer table", name)
 
 
 def _own_columns(draft: Draft) -> list[Column]:
@@ -77,41 +40,101 @@ def _own_columns(draft: Draft) -> list[Column]:
 
 def _choose(draft: Draft, field: str, linked: Joined | None, inline: Sequence[Column], taken: set[str]) -> None:
     """From the linked row, else the booking's own column; both where the link may be empty."""
-    theirs = _sieved(field, _alike(field, _of_row(field, linked), taken)) if linked else []
-    owns = _sieved(field, _alike(field, inline, {one.column.name for one in draft.picked.values() if one.column}))
+    theirs = _theirs(field, linked, taken)
+    owns = _sieved(field, alike(field, inline, {one.column.name for one in draft.picked.values() if one.column}))
     if field == "name" and {"first_name", "last_name"} <= draft.picked.keys():
         theirs = []
     there, own = next(iter(theirs), None), _ours(draft, field, owns, bool(theirs))
     if linked is not None and there is not None:
-        _tie(draft, field, theirs)
+        say_tie(draft, field, theirs)
         taken.add(there.name)
-        sql = draft.of(linked, there)
-        if own is not None and _may_be_empty(draft, linked):
-            draft.picked[field] = Picked(f"COALESCE({sql}, {draft.of(draft.booking, own)})", linked, there, own)
-        else:
-            draft.pick(field, linked, there)
+        draft.pick(field, linked, there)
+        if own is not None and _hints(field, own):
+            _stand_in(draft, field, draft.picked[field], own)
     elif own is not None and field not in ("company",):
-        _tie(draft, field, owns)
-        draft.pick(field, draft.booking, own)
+        say_tie(draft, field, owns)
+        _inline(draft, field, own)
+
+
+def _theirs(field: str, linked: Joined | None, taken: set[str]) -> list[Column]:
+    return _sieved(field, alike(field, _of_row(field, linked), taken)) if linked else []
+
+
+def _inline(draft: Draft, field: str, own: Column) -> None:
+    """The bookings' own column. One whose name says nothing may be something else: a hoist, an invoice's number."""
+    draft.pick(field, draft.booking, own)
+    if _hints(field, own):
+        return
+    if field in BY_VALUE and (recognise.few(own.values) or numbered(own.name)):
+        del draft.picked[field]
+        draft.unsure.append(f"{field}: the values of {own.name} look like one, its name does not: it was not taken")
+        return
+    draft.picked[field] = replace(draft.picked[field], guess=True)
+    draft.unsure.append(f"{field}: {own.name} may be something else by its name: it is read, and never written")
+
+
+def _hints(field: str, own: Column) -> bool:
+    """Whether a column's own name says so, more than it says that it is a text."""
+    named = words.hint(field, own.name)
+    return named > 0 and (field in BY_VALUE or named >= words.hint("description", own.name))
+
+
+def _stand_in(draft: Draft, field: str, picked: Picked, own: Column) -> None:
+    """Read where the bookings lead to no row, if that is where it is filled; never written, for a new booking has its row."""
+    link = _link(draft, picked.joined)
+    if link is None or not link.nullable or picked.column is None or picked.joined is None:
+        return
+    if _fills_gaps(draft, link, own):
+        sql = f"COALESCE({picked.sql}, {draft.of(draft.booking, own)})"
+        draft.picked[field] = replace(picked, sql=sql, inline=own)
+        draft.unsure.append(f"{field}: where {link.name} is empty, {own.name} is read instead; it is never written")
+    else:
+        there = f"{picked.joined.table.id}.{picked.column.name}"
+        draft.unsure.append(f"{field}: {there} is taken; {own.name} of the bookings is neither read nor written")
+
+
+def _link(draft: Draft, linked: Joined | None) -> Column | None:
+    """The bookings' column that leads to this row, be it by another one. None where a table of links does."""
+    while linked is not None and linked.source != draft.booking.alias:
+        linked = next((one for one in draft.joins if one.alias == linked.source), None)
+    return draft.booking.table.columns.get(linked.reference.column) if linked and linked.reference else None
+
+
+def _fills_gaps(draft: Draft, link: Column, own: Column) -> bool:
+    """Whether it is filled mostly in rows that lead to none."""
+    gaps = [text(row[link.name]) in (None, "0") for row in draft.booking.table.sample if text(row[own.name]) is not None]
+    return sum(gaps) * 2 > len(gaps)
+
+
+def _from_card(draft: Draft, card: Joined, taken: set[str]) -> None:
+    """The customer's fields of a row that is the car's too, where the bookings have none of their own."""
+    whole = any(field in draft.picked for field in ("name", "first_name", "last_name"))
+    for field in OF_CUSTOMER:
+        if field not in draft.picked and not (whole and field in ("name", "first_name", "last_name")):
+            _choose(draft, field, card, (), taken)
+    draft.unsure.append(f"customer: {card.table.id} holds customer and car in one row; a car with another phone is another row")
 
 
 def _of_row(field: str, linked: Joined) -> list[Column]:
     """The linked row's columns; in a table of `users` all of them may be called so, elsewhere such a one is the staff's."""
     users = words.hint("staff table", linked.table.name) > 0
-    return [column for column in linked.table.columns.values() if users or not _is_staffs(field, column)]
+    car = field in _WHOSE and words.hint("vehicle table", linked.table.name) > words.hint("customer table", linked.table.name)
+    there = [column for column in linked.table.columns.values() if users or not is_staffs(field, column)]
+    return [column for column in there if not car or words.hint("customer table", column.name)]
 
 
 def _ours(draft: Draft, field: str, found: Sequence[Column], linked: bool) -> Column | None:
     """The bookings' own column. One that is the staff's is nobody's: a customer would be called by a mechanic's number."""
     own = next(iter(found), None)
-    if own is None or not _is_staffs(field, own):
+    if own is None or not is_staffs(field, own):
         return own
-    if not linked and field in _BY_VALUE:
+    if not linked and field in BY_VALUE:
         draft.unsure.append(f"{field}: {own.name} is by its name the staff's, and was not taken")
     return None
 
 
-def _tie(draft: Draft, field: str, found: Sequence[Column]) -> None:
+def say_tie(draft: Draft, field: str, found: Sequence[Column]) -> None:
+    """That another column is as likely."""
     if len(found) > 1:
         others = ", ".join(column.name for column in found[1:])
         draft.unsure.append(f"{field}: {found[0].name} was taken; by name and values it could as well be {others}")
@@ -120,11 +143,6 @@ def _tie(draft: Draft, field: str, found: Sequence[Column]) -> None:
 def _sieved(field: str, found: list[Column]) -> list[Column]:
     """A "name" that is a first, last or company's name is not the whole one."""
     return [one for one in found if field != "name" or not any(words.hint(part, one.name) > 0.3 for part in _NAMED)]
-
-
-def _may_be_empty(draft: Draft, linked: Joined) -> bool:
-    column = draft.booking.table.columns.get(linked.reference.column if linked.reference else "")
-    return column is None or column.nullable
 
 
 def _whole_or_parts(draft: Draft) -> None:
@@ -144,17 +162,26 @@ def _whole_or_parts(draft: Draft) -> None:
                 if whole and whole.column
                 else f"name: only {left.column.name} was found; the rest of the name is not read"
             )
-    elif whole is not None and whole.joined is draft.booking and parts[0] and parts[1]:
-        first, last = (f"COALESCE({part.sql}, '')" for part in parts if part)
-        joined = f"NULLIF(TRIM({draft.together(first, _QUOTED_SPACE, last)}), '')"
-        draft.picked["name"] = Picked(f"COALESCE({joined}, {whole.sql})", parts[0].joined, None, whole.column)
-        draft.picked.pop("first_name")
-        draft.picked.pop("last_name")
+    elif whole is not None and whole.joined is draft.booking and whole.column and parts[0] and parts[1]:
+        _whole_stands_in(draft, whole.column, parts[0], parts[1])
     else:
         draft.picked.pop("name", None)
 
 
 _QUOTED_SPACE = "' '"
+
+
+def _whole_stands_in(draft: Draft, own: Column, first: Picked, last: Picked) -> None:
+    """The bookings' whole name where they lead to no customer; the linked parts alone where it is no such one."""
+    del draft.picked["name"]
+    sqls = (f"COALESCE({part.sql}, '')" for part in (first, last))
+    together = f"NULLIF(TRIM({draft.together(next(sqls), _QUOTED_SPACE, next(sqls))}), '')"
+    if not _hints("name", own):
+        return
+    _stand_in(draft, "name", replace(first, sql=together), own)
+    if "name" in draft.picked:
+        draft.picked["name"] = replace(draft.picked["name"], column=None)
+        del draft.picked["first_name"], draft.picked["last_name"]
 
 
 def _other_part(draft: Draft) -> None:
@@ -195,7 +222,7 @@ def _from_side_table(explorer: Explorer, draft: Draft, field: str, customer: Joi
 def _share(column: Column, field: str) -> float:
     """How many of a mixed column's values are of this kind."""
     kinds = [recognise.sort([value]).kind for value in column.values[:200]]
-    return kinds.count(_BY_VALUE[field]) / len(kinds) if kinds else 0.0
+    return kinds.count(BY_VALUE[field]) / len(kinds) if kinds else 0.0
 
 
 def _which_rows(draft: Draft, table: Table, address: Column, field: str) -> list[str]:
@@ -218,64 +245,6 @@ def _types(table: Table, column: Column, address: Column, field: str) -> tuple[l
     kinds: dict[object, list[bool]] = {}
     for row in table.sample:
         if row[address.name] is not None and row[column.name] is not None:
-            kinds.setdefault(row[column.name], []).append(recognise.sort([row[address.name]]).kind == _BY_VALUE[field])
+            kinds.setdefault(row[column.name], []).append(recognise.sort([row[address.name]]).kind == BY_VALUE[field])
     mine = [value for value, hits in kinds.items() if sum(hits) / len(hits) >= 0.8]
     return mine, [value for value in kinds if value not in mine]
-
-
-def _texts(draft: Draft) -> None:
-    """Notes and descriptions: of the bookings themselves, then of tables that share their key."""
-    beside = [one for one in draft.joins if one.reference is None]
-    taken = {one.column.name for one in draft.picked.values() if one.joined is draft.booking and one.column}
-    taken |= {one.inline.name for one in draft.picked.values() if one.inline}
-    taken |= {draft.status.column.name} if draft.status.column else set()
-    for joined in (draft.booking, *beside):
-        columns = [one for one in joined.table.columns.values() if _is_text(one)]
-        for field in _TEXTS:
-            column = best(field, columns, taken if joined is draft.booking else set()) if field not in draft.picked else None
-            if column is not None and column.name not in {one.column.name for one in _of(draft, joined)}:  # type: ignore[union-attr]
-                draft.pick(field, joined, column)
-
-
-def _of(draft: Draft, joined: Joined) -> list[Picked]:
-    return [one for one in draft.picked.values() if one.joined is joined and one.column is not None]
-
-
-def _is_text(column: Column) -> bool:
-    return column.kind in ("text", "word", "plate", "none") and (
-        not column.type or any(part in column.type for part in ("char", "text", "clob", "string", "blob"))
-    )
-
-
-def _reference(draft: Draft) -> None:
-    """A column in which the shop may keep Repairy's id: named for it, and empty or full of such ids."""
-    for column in draft.booking.table.columns.values():
-        if words.hint("repairy_ref", column.name) and (column.kind == "none" or all(_is_ref(one) for one in column.values)):
-            draft.pick("repairy_ref", draft.booking, column)
-            return
-
-
-def _is_ref(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 24 and all(sign in "0123456789abcdef" for sign in value.lower())
-
-
-def _category(draft: Draft) -> None:
-    """A short list of kinds of work that are words for ours."""
-    for column in draft.booking.table.columns.values():
-        stored = sorted({str(value) for value in column.values}) if column.kind == "word" else []
-        known = {value: ours for value in stored if (ours := words.category(value))}
-        if len(stored) > 1 and len(known) / len(stored) >= 0.75 and not _is_picked(draft, column, but="service_category"):
-            lines = " ".join(f"WHEN {literal(value)} THEN '{ours}'" for value, ours in known.items())
-            draft.picked = {name: one for name, one in draft.picked.items() if one.column is not column}
-            sql = f"CASE {draft.of(draft.booking, column)} {lines} ELSE 'others' END"
-            draft.pick("service_category", draft.booking, column, sql)
-            return
-
-
-def _is_picked(draft: Draft, column: Column, but: str) -> bool:
-    return any(one.column is column and name not in (but, "description") for name, one in draft.picked.items())
-
-
-def _is_key(column: Column) -> bool:
-    last = (words.parts(column.name) or [""])[-1]
-    return last in ("id", "nr", "key", "uuid", "guid") and column.kind in ("number", "none", "flag")

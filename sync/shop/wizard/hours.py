@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from statistics import median
 from zoneinfo import ZoneInfo
 
-from sync.shop.wizard import ends, joins, recognise, words
+from sync.shop.values import text
+from sync.shop.wizard import doubts, ends, joins, recognise, words
 from sync.shop.wizard.candidates import start_score
+from sync.shop.wizard.doubts import clocks
 from sync.shop.wizard.draft import Draft, Joined, Picked
 from sync.shop.wizard.explore import Column, Explorer, Reference, Table
 
 _TIMES = ("moment", "day")
+_MINUTES = (10, 24 * 60)  # between which the median of a duration lies, if it is in minutes
 
 
 def choose(explorer: Explorer, draft: Draft, start: Column, now: datetime) -> None:
@@ -29,6 +33,7 @@ def choose(explorer: Explorer, draft: Draft, start: Column, now: datetime) -> No
         elif apart is None or not ends.pick(draft, start, *apart):
             _length(draft, own)
             ends.say(draft, start)
+        doubts.say(draft, start, now)
     _stamp(draft, now)
     _lock(draft)
 
@@ -58,15 +63,32 @@ def _start(draft: Draft, own: Table, start: Column, now: datetime) -> None:
 
 
 def _length(draft: Draft, own: Table) -> None:
+    """A duration in hours, read as minutes, would be written as minutes too."""
     minutes = _hinted("minutes", own, ("number",))
-    if minutes is not None:
+    if minutes is None:
+        return
+    if _are_minutes(minutes):
         draft.pick("minutes", draft.booking, minutes)
+    else:
+        draft.unsure.append(
+            f"minutes: {minutes.name} does not look like minutes, and is left out; if it is in hours, say in the SELECT "
+            f"{draft.of(draft.booking, minutes)} * 60 AS minutes"
+        )
+
+
+def _are_minutes(column: Column) -> bool:
+    lengths = [float(text(value) or 0) for value in column.values if _is_number(value)]
+    whole = all(length.is_integer() for length in lengths)
+    return bool(lengths) and whole and _MINUTES[0] <= median(lengths) <= _MINUTES[1]
+
+
+def _is_number(value: object) -> bool:
+    return recognise.sort([value]).kind in ("number", "flag", "year")
 
 
 def _clock(own: Table) -> Column | None:
     """The time of day at which bookings begin, where it has a column of its own."""
-    clocks = [column for column in own.columns.values() if column.kind == "clock" and not words.hint("ends_at", column.name)]
-    return max(clocks, key=lambda one: words.hint("starts_at", one.name) - one.empty, default=None)
+    return next(iter(clocks(own)), None)
 
 
 def _time(draft: Draft, field: str, column: Column) -> None:

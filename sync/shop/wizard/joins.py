@@ -24,7 +24,7 @@ def follow(explorer: Explorer, draft: Draft) -> None:
     draft.vehicle = _role(draft, "vehicle table", "plate") or _linked(explorer, draft)
     draft.customer = _role(draft, "customer table", "phone")
     if draft.customer is not None and draft.customer is draft.vehicle:
-        draft.customer = None
+        draft.card, draft.customer = draft.vehicle, None
 
 
 def used(draft: Draft, sqls: Iterable[str]) -> list[Joined]:
@@ -43,7 +43,8 @@ def _referred(explorer: Explorer, draft: Draft, joined: Joined) -> list[Joined]:
     for reference in explorer.references(joined.table):
         target = explorer.tables[reference.table]
         staff = words.hint("staff table", reference.column) > words.hint("customer table", reference.column)
-        if target.id in known or (joined is not draft.booking and staff):
+        lent = words.hint("loan", reference.column) > 0  # a courtesy car is not the one that comes
+        if target.id in known or lent or (joined is not draft.booking and staff):
             continue
         known.add(target.id)
         made.append(_join(draft, joined, target, reference))

@@ -32,8 +32,8 @@ class Word:
 
 
 def counting(draft: Draft) -> str:
-    """The SELECT that counts the stored statuses."""
-    inner = f"SELECT {draft.status.sql} AS status FROM {_tables(draft, [draft.status.sql])}"  # noqa: S608 (names only)
+    """The SELECT that counts the stored statuses of the rows that are bookings: an estimate's word is no job's."""
+    inner = f"SELECT {draft.status.sql} AS status FROM {_tables(draft, [draft.status.sql, *draft.where])}{_where(draft, ' ')}"  # noqa: S608 (names only)
     return f"SELECT status, COUNT(*) AS rows_ FROM ({inner}) counted GROUP BY status"  # noqa: S608
 
 
@@ -51,17 +51,22 @@ def select(draft: Draft) -> str:
     """The profile's one SELECT."""
     chosen = columns(draft)
     lines = ",\n".join(f"       {sql} AS {draft.quoted(name) if name != 'key' else name}" for name, sql in chosen)
-    where = f"\nWHERE {' AND '.join(draft.where)}" if draft.where else ""
-    return f"SELECT{lines[6:]}\nFROM {_tables(draft, [sql for _, sql in chosen], chr(10) + 'LEFT ')}{where}\n"
+    tables = _tables(draft, [*(sql for _, sql in chosen), *draft.where], "\nLEFT ")
+    return f"SELECT{lines[6:]}\nFROM {tables}{_where(draft, chr(10))}\n"
+
+
+def _where(draft: Draft, before: str) -> str:
+    return f"{before}WHERE {' AND '.join(draft.where)}" if draft.where else ""
 
 
 def writing(found: Sequence[Word]) -> dict[str, object]:
-    """For each of our statuses the stored word to write: of several, the one whose name says it best."""
+    """For each of our statuses the stored word to write: of several, the one whose name says it best. New bookings
+    are given one that others have; a step on the way may well be empty at this hour."""
     chosen: dict[str, object] = {}
     for ours in ("pending", "processing", "done", "cancelled"):
         same = [word for word in found if word.means == ours and word.raw is not None and word.stored and not word.derived]
         if same:
-            best = min(same, key=lambda word: (words.preference(word.stored), -word.rows))
+            best = min(same, key=lambda word: (ours == "pending" and not word.rows, words.preference(word.stored), -word.rows))
             chosen[ours] = best.raw if isinstance(best.raw, (bool, int, float)) else best.stored
     return chosen
 
@@ -70,6 +75,7 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
     """The whole file. What it leaves open stands in it as a comment."""
     chosen = {} if _derived(draft) else writing(found)
     made = writes.propose(draft, any(not word.stored for word in found), "pending" in chosen)
+    _withhold(made, draft.withheld)
     if not made.statements and not made.create:
         chosen = {}
     written = _tables_in("UPDATE|INTO", *_sqls(made)) or "nothing"
@@ -88,6 +94,16 @@ def profile(draft: Draft, found: Sequence[Word], name: str, facts: Sequence[str]
             *_writes(made),
         ]
     )
+
+
+def _withhold(made: writes.Writes, withheld: Mapping[str, str]) -> None:
+    """Without the statements that would write into what is only a guess; what a create's rows would carry goes with it."""
+    for name, why in withheld.items():
+        there = bool(made.create) if name == "create" else made.statements.pop(name, None) is not None
+        made.left_out += [f"{name}: left out: {why}"] if there else []
+    if "create" in withheld:
+        made.create = []
+        made.left_out = [line for line in made.left_out if not line.startswith("UNSURE: new rows of")]
 
 
 def one_line(said: str) -> str:

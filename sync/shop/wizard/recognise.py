@@ -23,6 +23,8 @@ MOMENTS = ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y %H
            "%m/%d/%Y %I:%M %p", "%d/%m/%Y %I:%M %p", "%Y/%m/%d %H:%M", "%Y.%m.%d %H:%M", "%Y%m%d%H%M%S",
            "%Y%m%d %H:%M")  # fmt: skip
 DAYS = ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
+_SHORT_YEARS = {"moment": ("%d/%m/%y %H:%M", "%d.%m.%y %H:%M", "%d-%m-%y %H:%M", "%m/%d/%y %H:%M"),
+                "day": ("%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m/%d/%y")}  # fmt: skip
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.0+)?)?")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[A-Za-z]{2,}")
 _VIN = re.compile(r"(?=.*\d)(?=.*[A-Z])[A-HJ-NPR-Z0-9]{17}")
@@ -148,7 +150,15 @@ def _form(values: Sequence[str], kind: str, forms: Sequence[str]) -> str | None:
         if _share(values, lambda value, form=form: _reads(value, form)) >= 0.95:
             midnight = kind == "moment" and form == "" and all(value[11:19] in ("00:00", "00:00:00") for value in values)
             return None if midnight else form
-    return None
+    return _short_form(values, _SHORT_YEARS[kind])
+
+
+def _short_form(values: Sequence[str], forms: Sequence[str]) -> str | None:
+    """The only form with a year of two digits that reads them: years are few where days are many, else a day may be the year."""
+    read = [form for form in forms if _share(values, lambda value, form=form: _reads(value, form)) >= 0.95]
+    found = [moment(value, form) for form in read for value in values]
+    days, years = ({getattr(one, part) for one in found if one} for part in ("day", "year"))
+    return read[0] if len(read) == 1 and len(years) < len(days) else None
 
 
 def _reads(value: str, form: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where the status is kept: a column, a look-up, a flag, times that were filled in, or nowhere; and what a soft delete is."""
+"""Where the status is kept: a column, a look-up, a flag, times that were filled in, or nowhere."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sync.shop.values import text
-from sync.shop.wizard import joins, recognise, words
+from sync.shop.wizard import cancelled, joins, recognise, words
 from sync.shop.wizard.draft import Draft, Joined, Status
 from sync.shop.wizard.explore import Column, Explorer, Table
 
 _ENOUGH = 1.5
 _LIST = 60  # rows; a longer table is no list of statuses
+_PLAIN = 1.5  # what a column is worth that is called status and nothing else
+_NOT_IT = ("job_notes", "description", "service_category", "kind")  # what a column of few words may be instead
+_ABOUT = ("job", "booking", "work", "order", "code", "id", "nr", "name", "fk")  # what stands about "status" in a plain name
 _YES, _NO = ("1", "true"), ("0", "false")
 _DERIVED = {"booked": "pending", "in progress": "processing", "done": "done"}
 
@@ -22,14 +25,33 @@ def choose(explorer: Explorer, draft: Draft) -> None:
     draft.status = _from_column(draft, *plain) if plain else _from_times(draft) or _nowhere(draft)
     if _is_flag(draft.status) and draft.status.column is not None and words.finished(draft.status.column.name):
         _flag_with_work(explorer, draft, draft.status.column)
-    _deleted(draft)
+    _repeated(draft)
+    cancelled.lay_over(draft)
     _others(explorer, draft)
 
 
-def known(values: Sequence[object]) -> float:
-    """The share of the different values that are words for a status."""
+def known(values: Sequence[object], *, hinted: bool = True) -> float:
+    """The share of the different values that are words for a status; a part of one counts only where a name hints at it."""
     different = {text(value) or "" for value in values}
-    return sum(words.guess(value) is not None for value in different) / len(different) if different else 0.0
+    says = words.guess if hinted else words.meaning
+    return sum(says(value) is not None for value in different) / len(different) if different else 0.0
+
+
+def _likely(values: Sequence[object], *names: str) -> float:
+    """What speaks for these words under these names. Without a name that hints at a status they must be of two meanings."""
+    hinted = max(words.hint("status", name) for name in names)
+    against = 4 * max(words.hint("money", name) for name in names)
+    if hinted:
+        return 3 * known(values) + 3 * hinted + _PLAIN * any(map(_is_plain, names)) - against
+    meant = {words.meaning(text(value) or "") for value in values} - {None}
+    other = 3 * max(words.hint(what, name) for what in _NOT_IT for name in names)
+    return 3 * known(values, hinted=False) - against - other if len(meant) > 1 else 0.0
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a column is called status and nothing else: `Status`, `job_status_id`."""
+    said = [part for part in words.parts(name) if part not in _ABOUT]
+    return len(said) == 1 and words.hint("status", said[0]) > 0.7
 
 
 def _best_column(draft: Draft) -> tuple[Column, Joined | None, Column | None] | None:
@@ -47,12 +69,11 @@ def _weighed(draft: Draft, column: Column) -> tuple[float, Column, Joined | None
         label = _label(lookup.table)
         if label is None or lookup.table.rows > _LIST or lookup in (draft.customer, draft.vehicle):
             return None
-        named = max(hinted, words.hint("status", lookup.table.name))
-        return 3 * known(label.values) + 3 * named, column, lookup, label
+        return _likely(label.values, column.name, lookup.table.name), column, lookup, label
     wordy = column.kind in ("word", "text")
     if not recognise.few(column.values) or not (wordy or (hinted and column.kind in ("number", "flag", "plate"))):
         return None
-    return 3 * known(column.values) + 3 * hinted, column, None, None
+    return _likely(column.values, column.name), column, None, None
 
 
 def _label(table: Table) -> Column | None:
@@ -65,6 +86,20 @@ def _from_column(draft: Draft, column: Column, lookup: Joined | None, label: Col
     where = f"{lookup.table.id}.{label.name}" if lookup and label else column.name
     sql = draft.of(lookup, label) if lookup and label else draft.of(draft.booking, column)
     return Status(sql, column, label, lookup, why=f"the status is {where}")
+
+
+def _repeated(draft: Draft) -> None:
+    """Of a word that stands twice in its list, as two sites have it, nobody can say which one a booking is given."""
+    label, where = draft.status.label, draft.status.lookup
+    if label is None or where is None:
+        return
+    stored = [(text(value) or "").casefold() for value in label.values]
+    twice = sorted({word for word in stored if stored.count(word) > 1})
+    if twice:
+        draft.withhold(
+            f"status: {where.table.id} lists {', '.join(twice)} more than once, so no word can be written by its name alone",
+            "set_status", "create",
+        )  # fmt: skip
 
 
 def _flag_with_work(explorer: Explorer, draft: Draft, flag: Column) -> None:
@@ -120,29 +155,6 @@ def _best(what: str, columns: Sequence[Column]) -> Column | None:
     found = [(words.hint(what, column.name), column) for column in columns]
     weight, column = max(found, key=lambda one: one[0], default=(0.0, None))
     return column if weight > 0 else None
-
-
-def _deleted(draft: Draft) -> None:
-    """A soft delete is a cancellation, and can be taken back."""
-    for column in draft.booking.table.columns.values():
-        if column is draft.status.column or column.kind not in ("moment", "none", "flag"):
-            continue
-        if not words.hint("deleted_at", column.name):
-            continue
-        mark = draft.of(draft.booking, column)
-        when = f"{mark} = {'TRUE' if 'bool' in column.type else '1'}" if column.kind == "flag" else f"{mark} IS NOT NULL"
-        under = draft.status.sql if _is_text(draft.status) else draft.text(draft.status.sql)
-        draft.status.sql = f"CASE WHEN {when} THEN 'deleted' ELSE {under} END"
-        draft.status.words = {**draft.status.words, "deleted": "cancelled"}
-        draft.unsure.append(
-            f"status: a row with {column.name} counts as cancelled; [write] cancel can set it, if the shop's program does no more"
-        )
-        return
-
-
-def _is_text(status: Status) -> bool:
-    column = status.label or status.column
-    return bool(status.words) or column is None or column.kind in ("word", "text", "plate")
 
 
 def _others(explorer: Explorer, draft: Draft) -> None:
