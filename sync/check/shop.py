@@ -147,9 +147,7 @@ def _told(about: str, line: str) -> Finding:
     to_do = next((words for key, words in _DO if line.startswith(key)), "")
     if _right_to_write(line):
         to_do = _GRANT
-    return Finding(
-        "warning" if line.startswith(("status.read", "starts_at")) else "error", about, f"{line}; {to_do}" if to_do else line
-    )
+    return Finding("warning" if line.startswith(survey.MILD) else "error", about, f"{line}; {to_do}" if to_do else line)
 
 
 def _rights(store: ShopStore, app: App, workshop: Workshop, about: str) -> Iterator[Finding]:
