@@ -234,7 +234,7 @@ def free_ports(count: int) -> list[int]:
     """Ports of this machine that nobody listens on, and that no connection is given while their server restarts."""
     found: list[int] = []
     with ExitStack() as held:
-        for port in random.sample(_NEVER_GIVEN, len(_NEVER_GIVEN)):
+        for port in random.SystemRandom().sample(_NEVER_GIVEN, len(_NEVER_GIVEN)):
             with suppress(OSError):
                 held.enter_context(socket.create_server(("127.0.0.1", port)))
                 found.append(port)

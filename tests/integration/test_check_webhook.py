@@ -204,9 +204,11 @@ def test_what_a_client_says_about_addresses_goes_no_further(line: Line, tmp_path
 
 @pytest.mark.parametrize("line", PROXIES)
 def test_a_proxy_with_nobody_behind_it_answers_within_repairys_patience(line: Line, tmp_path: Path, certificate: Path) -> None:
-    with proxied(line, tmp_path / "proxy", certificate, free_ports(1)[0]) as public:
-        began = time.monotonic()
-        status = asked(certificate, public, "POST", "/webhooks/repairy", b"{}")
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen: the port is nobody else's meanwhile
+        with proxied(line, tmp_path / "proxy", certificate, nobody.getsockname()[1]) as public:
+            began = time.monotonic()
+            status = asked(certificate, public, "POST", "/webhooks/repairy", b"{}")
     assert (status, time.monotonic() - began < 10) == (502, True)
 
 
